@@ -11,6 +11,7 @@ export { encodeModel, type OnnxModel } from './onnx/proto.js';
 export type { OnnxPort, OnnxPorts } from './onnx/read-ports.js';
 export { type NodeCall, parseProfile, type SessionCall } from './inspect/profile.js';
 export { optimize } from './passes/pipeline.js';
+export { type CudaProvider, findCudaProvider, type MissingLibrary } from './runtime/c-api/find-cuda.js';
 export { findRuntimeLibrary, type Platform, type RuntimeLibrary } from './runtime/c-api/find-library.js';
 export type { OnnxRuntimeModule } from './runtime/javascript.js';
 export { createJavaScriptRuntime } from './runtime/node-javascript.js';

@@ -1,6 +1,13 @@
 /** `dm doctor`: runs a test on every engine to find out which ones work on this machine. */
 import { dmCommand } from '@dm/files';
-import { devices, findRuntimeLibrary, type Device, type RuntimeLibrary } from '@dm/jit';
+import {
+  type CudaProvider,
+  devices,
+  findCudaProvider,
+  findRuntimeLibrary,
+  type Device,
+  type RuntimeLibrary,
+} from '@dm/jit';
 import { findLauncher, findMpiLibrary, openWorld, type Launcher, type World } from '@dm/mpi';
 import { Command } from 'commander';
 import { engineNames } from '../config/names.js';
@@ -22,9 +29,11 @@ async function run(flags: CommonFlags): Promise<void> {
   const machine = environment();
   // If there is none, the report of the onnx engine gives the reason.
   const library = await findRuntimeLibrary().catch(() => null);
+  const cuda = await checkCuda();
   if (flags.json !== true) {
     for (const [key, value] of Object.entries(machine)) print(`${key.padEnd(12)} ${value}`);
     print(`${'onnxruntime'.padEnd(12)} ${library === null ? 'none' : describeLibrary(library)}`);
+    if (cuda !== null) for (const line of describeCuda(cuda)) print(`${'cuda'.padEnd(12)} ${line}`);
     for (const [key, value] of Object.entries(mpi.lines)) print(`${key.padEnd(12)} ${value}`);
     print('');
   }
@@ -36,11 +45,27 @@ async function run(flags: CommonFlags): Promise<void> {
   }
   const [preferred] = reports;
   if (flags.json === true)
-    printJson({ event: 'doctor', environment: machine, library, mpi: mpi.lines, engines: reports });
+    printJson({ event: 'doctor', environment: machine, library, cuda, mpi: mpi.lines, engines: reports });
   else if (preferred!.works) print(['', `Training uses ${preferred!.name}. Next: ${dmCommand(['train'])}`]);
   if (!preferred!.works)
     throw new Error(`The default engine, ${preferred!.name}, does not work on this machine; see above.`);
   if (mpi.failure !== undefined) throw mpi.failure;
+}
+
+/** The CUDA provider, or why there is none; null if there is none for the platform. */
+async function checkCuda(): Promise<CudaProvider | { readonly none: string } | null> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return null;
+  return findCudaProvider().catch((error: unknown) => ({ none: messageOf(error) }));
+}
+
+/** Exported for tests. */
+export function describeCuda(found: CudaProvider | { readonly none: string }): string[] {
+  if ('none' in found) return [`none (${found.none})`];
+  const [provider, core] = [found.providerVersion, found.coreVersion].map((version) => version ?? 'of unknown version');
+  return [
+    `provider ${provider}, core library ${core}, ${found.path}`,
+    ...found.missing.map(({ name, from, url }) => `missing ${name}: install ${from}, ${url}`),
+  ];
 }
 
 /** Every engine, and the default engine once per device. */
