@@ -2,7 +2,7 @@
 import { conv2d, type Engine, float32, type NdArray, type Program } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from './errors.js';
-import type { Device } from './runtime/runtime.js';
+import { type Device, deviceLabel } from './runtime/runtime.js';
 import { unusableDevice } from './runtime/unusable-device.js';
 
 const size = 6;
@@ -30,7 +30,7 @@ const program: Program = ({ vector }, { x, filter, weights }) => {
  * Runs the program on an engine of the device.
  * @throws {EngineError} `DEVICE_UNUSABLE` with the runtime's reason, or with the numbers if they are wrong
  */
-export async function checkDevice(engine: Engine, device: Device): Promise<void> {
+export async function checkDevice(engine: Engine, device: Device, index?: number): Promise<void> {
   const out = size / stride;
   const x = waves([1, size, size, inChannels], 0.7);
   const filter = waves([kernel, kernel, inChannels, outChannels], 1.3);
@@ -44,7 +44,7 @@ export async function checkDevice(engine: Engine, device: Device): Promise<void>
     found = { dx: dx!.data, sum: sum!.data, vector: (await state.read())['vector']!.data };
     state.dispose();
   } catch (cause) {
-    throw unusableDevice(device, cause);
+    throw unusableDevice(device, cause, undefined, index);
   } finally {
     await compiled.dispose();
   }
@@ -62,7 +62,7 @@ export async function checkDevice(engine: Engine, device: Device): Promise<void>
   const [name, values] = wrong;
   throw new EngineError(
     'DEVICE_UNUSABLE',
-    `The device "${device}" computes wrong numbers on this machine: ${name} begins with ${few(found[name]!)}, not ` +
+    `The device "${deviceLabel(device, index)}" computes wrong numbers on this machine: ${name} begins with ${few(found[name]!)}, not ` +
       few(values),
   );
 }

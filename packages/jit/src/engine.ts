@@ -2,7 +2,7 @@ import type { Engine } from '@dm/ops';
 import { type OnnxEngineOptions, openEngineOn, type EnginePlatform } from './onnx-engine.js';
 import { openRuntime } from './runtime/open-runtime.js';
 import { defaultThreads } from './runtime/processors.js';
-import type { Device } from './runtime/runtime.js';
+import { type Device, devices } from './runtime/runtime.js';
 import { openUpdateThreads } from './update/threads.js';
 
 /** A device, or one of several cards: `cuda:1` is the second one. */
@@ -28,7 +28,10 @@ export interface NodeEngineOptions extends Omit<OnnxEngineOptions, 'device'> {
   readonly tf32?: boolean;
 }
 
-const node: EnginePlatform = { openRuntime, threads: async (wanted) => wanted ?? defaultThreads(), openUpdateThreads };
+const node: Omit<EnginePlatform, 'openRuntime'> = {
+  threads: async (wanted) => wanted ?? defaultThreads(),
+  openUpdateThreads,
+};
 
 /**
  * Opens the compiling engine: it traces a program once per signature of its inputs, lowers it to an ONNX graph, and
@@ -62,11 +65,20 @@ export async function openOnnxEngine(options: NodeEngineOptions = {}): Promise<E
     // Recorded even if it is off, since cards compute differently with it.
     ...(device === 'cuda' && { tf32 }),
   };
-  return openEngineOn({ ...node, deviceSettings }, { ...others, device });
+  const open: EnginePlatform['openRuntime'] = (wanted, ort) => openRuntime(wanted, ort, index);
+  return openEngineOn({ ...node, openRuntime: open, deviceSettings }, { ...others, device });
 }
 
-/** Splits `cuda:1` into device and index. Other names are returned as they are. */
+/**
+ * Splits `cuda:1` into device and index. Names without an index are returned as they are.
+ * @throws {RangeError} for another index, or one of another device
+ */
 function parseDevice(name: DeviceName): { readonly device: Device; readonly index?: number } {
-  const digits = /^cuda:(\d{1,4})$/.exec(name)?.[1];
-  return digits === undefined ? { device: name as Device } : { device: 'cuda', index: Number(digits) };
+  const digits = /^cuda:(0|[1-9]\d{0,3})$/.exec(name)?.[1];
+  if (digits !== undefined) return { device: 'cuda', index: Number(digits) };
+  if (!name.includes(':')) return { device: name as Device };
+  throw new RangeError(
+    `openOnnxEngine: unknown device "${name}"; expected one of ${devices.join(', ')}, or a card of cuda by its index ` +
+      '(0 to 9999), such as cuda:1',
+  );
 }

@@ -105,16 +105,17 @@ export async function openEngineOn(platform: EnginePlatform, options: OnnxEngine
     ...platform.deviceSettings,
   });
 
+  const index = platform.deviceSettings?.deviceIndex;
   if ('openDevice' in runtime) {
-    const memory = await openMemory(runtime, device, platform.deviceSettings?.deviceIndex);
+    const memory = await openMemory(runtime, device, index);
     const probed = new OnnxEngine(infoOf(0), {}, onDevice(memory, settings));
     try {
-      await checkDevice(probed, device);
+      await checkDevice(probed, device, index);
     } catch (error) {
       await memory.release();
       throw error;
     }
-    const checkPrecision = precisionChecker(probed, device);
+    const checkPrecision = precisionChecker(probed, device, index);
     return new OnnxEngine(infoOf(0), observer, onDevice(memory, observed, checkPrecision), () => memory.release());
   }
   if (device !== 'cpu')

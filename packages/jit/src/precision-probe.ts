@@ -2,7 +2,7 @@
 import { autocast, conv2d, type Engine, float32, type Precision, type Program, type Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from './errors.js';
-import type { Device } from './runtime/runtime.js';
+import { type Device, deviceLabel } from './runtime/runtime.js';
 
 /** The CPU computes in float32 only, even if the runtime has kernels for float16: it would not be faster. */
 export async function checkCpuPrecision(precision: Precision): Promise<void> {
@@ -14,11 +14,15 @@ export async function checkCpuPrecision(precision: Precision): Promise<void> {
  * Returns a check that computes a few products in a precision on `engine`, once per precision. `engine` must not check
  * precisions itself.
  */
-export function precisionChecker(engine: Engine, device: Device): (precision: Precision) => Promise<void> {
+export function precisionChecker(
+  engine: Engine,
+  device: Device,
+  index?: number,
+): (precision: Precision) => Promise<void> {
   const checks = new Map<Precision, Promise<void>>();
   if (device === 'cpu') return checkCpuPrecision;
   return (precision) => {
-    const check = checks.get(precision) ?? probe(engine, device, precision);
+    const check = checks.get(precision) ?? probe(engine, device, index, precision);
     checks.set(precision, check);
     // The next program tries again: the device may have failed for another reason.
     check.catch(() => checks.delete(precision));
@@ -29,9 +33,10 @@ export function precisionChecker(engine: Engine, device: Device): (precision: Pr
 /** Failures that do not show whether the device has the precision. */
 const otherFailures: ReadonlySet<string> = new Set(['DEVICE_FAILED', 'DISPOSED', 'MEMORY_EXHAUSTED']);
 
-async function probe(engine: Engine, device: Device, precision: Precision): Promise<void> {
+async function probe(engine: Engine, device: Device, index: number | undefined, precision: Precision): Promise<void> {
+  const label = deviceLabel(device, index);
   if (device === 'webgpu' && precision.startsWith('bf16')) {
-    throw unsupported(device, precision, 'WebGPU has no bfloat16; "f16" may be possible');
+    throw unsupported(label, precision, 'WebGPU has no bfloat16; "f16" may be possible');
   }
   const compiled = engine.compile(products(precision), { name: `probe of ${precision}` });
   let outputs: Readonly<Record<string, { readonly data: ArrayLike<number> }>>;
@@ -43,11 +48,11 @@ async function probe(engine: Engine, device: Device, precision: Precision): Prom
     const message = cause instanceof Error ? cause.message : String(cause);
     const lacksHalf = message.includes('requires f16 but the device does not support it');
     if (!lacksHalf && cause instanceof EngineError && otherFailures.has(cause.code)) throw cause;
-    throw unsupported(device, precision, lacksHalf ? 'it lacks the feature shader-f16' : message, cause);
+    throw unsupported(label, precision, lacksHalf ? 'it lacks the feature shader-f16' : message, cause);
   } finally {
     await compiled.dispose();
   }
-  if (outputs['difference']!.data[0] !== 0) throw unsupported(device, precision, 'its results are wrong');
+  if (outputs['difference']!.data[0] !== 0) throw unsupported(label, precision, 'its results are wrong');
 }
 
 /**
@@ -76,7 +81,7 @@ function integers(shape: readonly number[]): ReturnType<typeof float32> {
   );
 }
 
-function unsupported(device: Device, precision: Precision, reason: string, cause?: unknown): EngineError {
+function unsupported(device: string, precision: Precision, reason: string, cause?: unknown): EngineError {
   return new EngineError(
     'DEVICE_UNSUPPORTED',
     `The device "${device}" cannot compute products in ${precision} on this machine: ${reason.replace(/\.$/, '')}. ` +

@@ -5,7 +5,7 @@ import { openDeviceRuntime } from './c-api/device.js';
 import { openCApiRuntime } from './c-api/runtime.js';
 import { moduleVersion, type OnnxRuntimeModule } from './javascript.js';
 import { createJavaScriptRuntime } from './node-javascript.js';
-import type { Device, DeviceRuntime, Runtime } from './runtime.js';
+import { type Device, deviceLabel, type DeviceRuntime, type Runtime } from './runtime.js';
 import { unusableDevice } from './unusable-device.js';
 
 /**
@@ -15,13 +15,17 @@ import { unusableDevice } from './unusable-device.js';
  * nor run without blocking the process.
  * @throws {EngineError} naming the package to install, or another engine if the platform has no library
  */
-export async function openRuntime(device: Device, ort?: OnnxRuntimeModule): Promise<Runtime | DeviceRuntime> {
+export async function openRuntime(
+  device: Device,
+  ort?: OnnxRuntimeModule,
+  index?: number,
+): Promise<Runtime | DeviceRuntime> {
   if (ort !== undefined) {
     if (device !== 'cpu') {
       throw new EngineError(
         'DEVICE_UNUSABLE',
-        `The device "${device}" does not work with the option "ort" in Node: the module computes on "cpu" only. Leave ` +
-          'out "ort".',
+        `The device "${deviceLabel(device, index)}" does not work with the option "ort" in Node: the module computes on ` +
+          '"cpu" only. Leave out "ort".',
       );
     }
     return createJavaScriptRuntime(ort, `ONNX Runtime ${moduleVersion(ort)}, JavaScript API`);
@@ -29,9 +33,9 @@ export async function openRuntime(device: Device, ort?: OnnxRuntimeModule): Prom
   checkPlatform(await currentPlatform());
   if (device !== 'cpu') {
     try {
-      return await openDeviceRuntime(device);
+      return await openDeviceRuntime(device, index);
     } catch (cause) {
-      throw unusableDevice(device, cause);
+      throw unusableDevice(device, cause, undefined, index);
     }
   }
   try {

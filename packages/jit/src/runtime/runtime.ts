@@ -7,6 +7,10 @@ export const devices = ['cpu', 'webgpu', 'cuda'] as const;
 
 export type Device = (typeof devices)[number];
 
+/** The name of a device in messages: `cuda:1` if a card was chosen, otherwise as given. */
+export const deviceLabel = (device: Device, index?: number): string =>
+  index === undefined ? device : `${device}:${index}`;
+
 /** Microseconds for which a waiting thread spins before it sleeps; docs/engine.md has the measurements. */
 export const SPIN_DURATION_US = 50;
 

@@ -1,5 +1,5 @@
 import { EngineError } from '../errors.js';
-import type { Device } from './runtime.js';
+import { type Device, deviceLabel } from './runtime.js';
 
 /** The error for a device that does not work on this machine, with the runtime's reason and what the device needs. */
 export function unusableDevice(device: Device, cause: unknown, hint = hints[device], index?: number): EngineError {
@@ -11,7 +11,7 @@ export function unusableDevice(device: Device, cause: unknown, hint = hints[devi
     .replace(/\.$/, '');
   return new EngineError(
     'DEVICE_UNUSABLE',
-    `The device "${device}${index === undefined ? '' : `:${index}`}" does not work on this machine: ${reason}. ${hint}`,
+    `The device "${deviceLabel(device, index)}" does not work on this machine: ${reason}. ${hint}`,
     { cause },
   );
 }

@@ -1,7 +1,6 @@
 /** Options and argument parsers that all commands share. */
-import { devices, type Device } from '@dm/jit';
-import { Option, type Command } from 'commander';
-import { engineNames } from '../config/names.js';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { cardPattern, type DeviceName, deviceNames, engineNames } from '../config/names.js';
 import { UserError } from '../errors.js';
 
 export interface CommonFlags {
@@ -18,7 +17,7 @@ export function withCommonOptions(command: Command): Command {
 
 export interface EngineFlags {
   readonly engine?: string;
-  readonly device?: Device;
+  readonly device?: DeviceName;
   readonly threads?: number;
 }
 
@@ -27,8 +26,17 @@ export function withEngineOptions(command: Command, engine?: string): Command {
   const ofRun = engine === undefined ? " (default: the run's)" : '';
   return command
     .option('--engine <name>', `compute engine: ${engineNames.join(', ')}${ofRun}`, engine)
-    .addOption(new Option('--device <name>', `device of the engine onnx${ofRun}`).choices(devices))
+    .option('--device <name>', `device of the engine onnx: ${deviceChoices}${ofRun}`, deviceName)
     .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
+}
+
+const deviceChoices = `${deviceNames.join(', ')}, or a card of cuda by its index, such as cuda:1`;
+
+/** @throws {InvalidArgumentError} if there is no such device */
+export function deviceName(text: string): DeviceName {
+  const known: readonly string[] = deviceNames;
+  if (known.includes(text) || cardPattern.test(text)) return text as DeviceName;
+  throw new InvalidArgumentError(`Allowed choices are ${deviceChoices}.`);
 }
 
 /** The number that the text spells; otherwise the text itself, which the schema then rejects with the field's name. */

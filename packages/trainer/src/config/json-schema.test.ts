@@ -24,10 +24,14 @@ describe('the JSON Schema of a configuration', () => {
         $schema: 'x.json',
       }),
     ).toBe(true);
+    for (const device of ['cpu', 'webgpu', 'cuda', 'cuda:0', 'cuda:12']) expect(accepts({ device })).toBe(true);
   });
 
   it.each([
     { batchSize: 0 },
+    { device: 'webgpu:1' },
+    { device: 'cuda:-1' },
+    { device: 'cuda:x' },
     { batchSiez: 3 },
     { optimizer: { type: 'adamm' } },
     { optimizer: 'adamm' },

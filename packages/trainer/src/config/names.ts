@@ -12,6 +12,12 @@ export type EngineName = (typeof engineNames)[number];
 /** Devices of the engine `onnx`; the same as in @dm/jit. */
 export const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
 
+/** A card of the device `cuda` by its index, from `cuda:0` to `cuda:9999`. */
+export const cardPattern = /^cuda:(0|[1-9]\d{0,3})$/;
+
+/** A device of the engine `onnx`, or one of several cards. */
+export type DeviceName = (typeof deviceNames)[number] | `cuda:${number}`;
+
 /** Precisions of products and convolutions, as @dm/ops has them; the first is the default. */
 export const precisionNames = ['f32', 'f16', 'bf16', 'f16-emulated', 'bf16-emulated'] as const;
 

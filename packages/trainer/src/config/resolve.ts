@@ -253,10 +253,16 @@ function demand(issue: z.core.$ZodIssue, value: unknown): string {
       return `must be ${issue.expected === 'int' ? 'an integer' : `of type ${issue.expected}`}`;
     case 'invalid_value':
       return oneOf(issue.values.map(String), value);
+    case 'invalid_format':
+      return issue.message;
     case 'invalid_union': {
       const { options } = issue as { readonly options?: readonly unknown[] };
       if (options !== undefined) return oneOf(options.map(String), value);
-      const demands = issue.errors.flatMap(([first]) => (first === undefined ? [] : [demand(first, value)]));
+      const all = issue.errors.flatMap(([first]) => first ?? []);
+      // A list of names is a stricter demand than a string.
+      const names = all.filter(({ code }) => code !== 'invalid_type');
+      const isNames = names.some(({ code }) => code === 'invalid_value');
+      const demands = (isNames ? names : all).map((one) => demand(one, value));
       return `must ${[...new Set(demands)].map((text) => text.replace(/^must /, '')).join(' or ')}`;
     }
     default:

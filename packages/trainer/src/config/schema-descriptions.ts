@@ -101,7 +101,7 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   initFrom:
     'Initial weights: a run or checkpoint (its EMA weights) or a .safetensors file. Default: random initialization.',
   engine: 'Compute engine.',
-  device: 'Device of the engine onnx.',
+  device: 'Device of the engine onnx; cuda:1 is the second card of cuda.',
   threads: 'Number of threads of the engine onnx; null for automatic.',
   graphCapture:
     'Record the commands of the engine onnx on webgpu or cuda in the first run of each program, and replay them later.',

@@ -7,6 +7,8 @@ import * as z from 'zod';
 import { curriculumSchema } from './curriculum-schema.js';
 import { modelSchema } from './model-schema.js';
 import {
+  cardPattern,
+  type DeviceName,
   deviceNames,
   engineNames,
   imageResizeNames,
@@ -81,6 +83,12 @@ const variance = z.strictObject({
   type: z.literal('learnedRange'),
   lambda: positive.exactOptional(),
 });
+
+const card = z
+  .string()
+  .regex(cardPattern, `must be one of ${deviceNames.join(', ')}, or a card of cuda by its index, such as cuda:1`);
+// The pattern has this type, which a schema of strings does not express.
+const device = z.union([z.enum(deviceNames), card as z.ZodType as z.ZodType<DeviceName>]);
 
 /** Options of diffusers' EMAModel. */
 const emaModel = {
@@ -202,7 +210,7 @@ export const configSchema = z.strictObject({
   seed: z.int().min(0),
   initFrom: text.min(1).exactOptional(),
   engine: z.enum(engineNames),
-  device: z.enum(deviceNames),
+  device,
   threads: upTo(4096).nullable(),
   graphCapture: z.boolean(),
   tf32: z.boolean(),

@@ -1,6 +1,8 @@
 // Graph capture, TF32, and the cards of ranks: what the configuration gives to the engine, and what is refused.
 import { availableParallelism, hostname } from 'node:os';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { deviceName } from '../commands/common.js';
+import type { DeviceName } from '../config/names.js';
 import { resolveConfig } from '../config/resolve.js';
 import type { PartialConfig } from '../config/schema.js';
 import { UserError } from '../errors.js';
@@ -34,15 +36,40 @@ describe('are refused, with the remedy', () => {
   });
 });
 
+describe('a card', () => {
+  it.each(['cuda:0', 'cuda:1', 'cuda:9999'] as const)('%s is the device of the engine', (device) => {
+    expect(engineOptions(configOf({ device }))).toEqual({ device });
+  });
+
+  it.each(['webgpu:1', 'cpu:1', 'cuda:-1', 'cuda:x', 'cuda:', 'cuda:01', 'cuda:10000', 'cuda:1.5', 'gpu'])(
+    '%s is refused',
+    (device) => {
+      const demand = 'must be one of cpu, webgpu, cuda, or a card of cuda by its index, such as cuda:1';
+      expect(() => configOf({ device: device as 'cuda' })).toThrowWith({
+        type: UserError,
+        code: 'CONFIG_INVALID',
+        contains: [`device ${demand}, got "${device}" (test).`],
+      });
+      expect(() => deviceName(device)).toThrow('cpu, webgpu, cuda, or a card of cuda by its index, such as cuda:1');
+    },
+  );
+});
+
 describe('ranks with cuda', () => {
   const hosts = [hostname(), 'other', hostname(), hostname()];
-  const config = configOf({ device: 'cuda' });
-  const optionsOf = (rank: number) => {
+  const optionsOf = (rank: number, own: DeviceName[] = hosts.map(() => 'cuda'), visible?: string[]) => {
     const exchange: Group['exchange'] = async (work) => {
-      const own = await work();
-      return hosts.map((host, other) => ({ ...own, host, rank: other }));
+      const mine = await work();
+      return hosts.map((host, other) => ({
+        ...mine,
+        host,
+        rank: other,
+        device: own[other]!,
+        ...(visible !== undefined && { visible: visible[other]! }),
+      }));
     };
-    return rankEngineOptions({ ...alone, rank, size: hosts.length, exchange }, config);
+    const group = { ...alone, rank, size: hosts.length, exchange };
+    return rankEngineOptions(group, configOf({ device: own[rank]! }));
   };
   const devices = async () => [await optionsOf(0), await optionsOf(2), await optionsOf(3)].map(({ device }) => device);
   afterEach(() => vi.unstubAllEnvs());
@@ -57,6 +84,43 @@ describe('ranks with cuda', () => {
   it('use the only card that the launcher made visible to each', async () => {
     vi.stubEnv('CUDA_VISIBLE_DEVICES', '3');
     expect(await devices()).toEqual(['cuda', 'cuda', 'cuda']);
+  });
+
+  const refused = (...contains: string[]) => ({ type: UserError, code: 'ENGINE_UNSUITABLE', contains });
+
+  it('use an explicit card, which another host may use too', async () => {
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', undefined);
+    const cards: DeviceName[] = ['cuda:1', 'cuda:1', 'cuda:0', 'cuda:3'];
+    for (const rank of [0, 2, 3]) expect(await optionsOf(rank, cards)).toMatchObject({ device: cards[rank] });
+  });
+
+  it('are refused if they would share an explicit card, with the remedy', async () => {
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', undefined);
+    const cards: DeviceName[] = ['cuda:1', 'cuda:2', 'cuda:1', 'cuda:2'];
+    await expect(optionsOf(0, cards)).rejects.toThrowWith(
+      refused('2 ranks', 'share the device cuda:1', 'use the device cuda,', 'DM_SHARE_DEVICE=1'),
+    );
+    expect(await optionsOf(3, cards)).toMatchObject({ device: 'cuda:2' });
+    vi.stubEnv('DM_SHARE_DEVICE', '1');
+    expect(await optionsOf(0, cards)).toMatchObject({ device: 'cuda:1' });
+  });
+
+  it('number explicit cards among those that the launcher made visible', async () => {
+    const all: DeviceName[] = hosts.map(() => 'cuda:0');
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', '3');
+    expect(await optionsOf(0, all, ['3', '3', '4', '5'])).toMatchObject({ device: 'cuda:0' });
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', '4,3');
+    const cards: DeviceName[] = ['cuda:1', 'cuda:1', 'cuda:0', 'cuda:0'];
+    await expect(optionsOf(0, cards, ['4,3', '', '3,4', '5'])).rejects.toThrowWith(refused('2 ranks', 'cuda:1'));
+  });
+
+  it('are refused if some use cuda and others an explicit card', async () => {
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', undefined);
+    const cards: DeviceName[] = ['cuda', 'cpu', 'cuda:1', 'cpu'];
+    for (const rank of [0, 2]) {
+      await expect(optionsOf(rank, cards)).rejects.toThrowWith(refused('both the device cuda and cuda:1'));
+    }
+    expect(await optionsOf(3, cards)).toMatchObject({ device: 'cpu' });
   });
 
   it('divide the processors that they share', async () => {

@@ -2,8 +2,8 @@
 import { expect, it } from 'vitest';
 import { openOnnxEngine } from '../../engine.js';
 import { EngineError } from '../../errors.js';
-import type { DeviceRuntime, RuntimeSessionOptions } from '../runtime.js';
-import { CapturingSession } from './device.js';
+import type { DeviceMemory, DeviceRuntime, RuntimeSessionOptions } from '../runtime.js';
+import { CapturingSession, openDeviceRuntime } from './device.js';
 import { type Argument, type Library, openLibrary } from './library.js';
 import { findRuntimeLibrary } from './find-library.js';
 import { sessionOptions } from './runtime.js';
@@ -103,9 +103,46 @@ it('the engine opens the chosen card and refuses options of other devices by nam
     ['cuda', 0],
     ['cuda', 1],
   ]);
-  await expect(openOnnxEngine({ device: 'cuda:x' as 'cuda' })).rejects.toThrow(/"cuda:x".*cpu, webgpu, cuda/);
-  await expect(openOnnxEngine({ device: 'webgpu:1' as 'webgpu' })).rejects.toThrow(/"webgpu:1"/);
+  for (const device of ['cuda:x', 'cuda:-1', 'cuda:', 'cuda:01', 'cuda:10000', 'webgpu:1', 'cpu:1', 'gpu:1']) {
+    await expect(openOnnxEngine({ device: device as 'cuda' })).rejects.toThrowWith({
+      type: RangeError,
+      contains: [`"${device}"`, 'cpu, webgpu, cuda', 'such as cuda:1'],
+    });
+  }
   await expect(openOnnxEngine({ graphCapture: true })).rejects.toThrow(/graphCapture.*cpu/);
   await expect(openOnnxEngine({ device: 'webgpu', graphCapture: true, profilePrefix: 'p' })).rejects.toThrow(/profile/);
   await expect(openOnnxEngine({ device: 'webgpu', tf32: true })).rejects.toThrow(/tf32.*webgpu/);
+});
+
+it('errors of a chosen card have its index, and others do not', async () => {
+  const failing = async () => Promise.reject(new Error('no kernels'));
+  const memory = {
+    allocate: failing,
+    createSession: failing,
+    free: async () => {},
+    release: async () => {},
+  } as unknown as DeviceMemory;
+  const runtime: DeviceRuntime = { name: 'none', openDevice: async () => memory };
+  for (const device of ['cuda', 'cuda:1'] as const) {
+    await expect(openOnnxEngine({ device, runtime })).rejects.toThrowWith({
+      type: EngineError,
+      contains: [`The device "${device}" does not work`, 'no kernels'],
+    });
+  }
+  // The computer's own memory, which needs no card, has the same messages.
+  const host = await openDeviceRuntime('cpu');
+  for (const [index, name] of [
+    [undefined, 'cpu'],
+    [0, 'cpu:0'],
+  ] as const) {
+    const own = await host.openDevice('cpu', index);
+    const tensor = await own.allocate({ dtype: 'float32', shape: [1] });
+    await own.free([tensor]);
+    const array = { dtype: 'float32', shape: [1], data: new Float32Array(1) } as const;
+    await expect(own.download([tensor], [array])).rejects.toThrowWith({
+      code: 'DISPOSED',
+      contains: [`device "${name}"`],
+    });
+    await own.release();
+  }
 });

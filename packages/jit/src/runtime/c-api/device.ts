@@ -12,15 +12,16 @@ import { EngineError } from '../../errors.js';
 import { sizeOf, type TensorSpec } from '../../graph/graph.js';
 import { encodeModel, type OnnxModel, type OnnxNode } from '../../onnx/proto.js';
 import { emptyArray } from '../arrays.js';
-import type {
-  Device,
-  DeviceBinding,
-  DeviceMemory,
-  DeviceRuntime,
-  DeviceSession,
-  DeviceTensor,
-  DeviceTensors,
-  RuntimeSessionOptions,
+import {
+  type Device,
+  type DeviceBinding,
+  deviceLabel,
+  type DeviceMemory,
+  type DeviceRuntime,
+  type DeviceSession,
+  type DeviceTensor,
+  type DeviceTensors,
+  type RuntimeSessionOptions,
 } from '../runtime.js';
 import { onDevice } from '../device-queue.js';
 import { findCudaLibrary } from './find-cuda.js';
@@ -34,20 +35,24 @@ import { constants } from './table.js';
 const memoryNames: Readonly<Record<Device, string>> = { cpu: 'Cpu', webgpu: 'WebGPU_Buf', cuda: 'Cuda' };
 
 /**
- * Opens the runtime for a device. `cpu` treats the computer's own memory as a device's, for tests.
+ * Opens the runtime for a device. `cpu` treats the computer's own memory as a device's, for tests. Errors name
+ * the device with the index `card`.
  * @throws {EngineError} if the library or koffi is missing or cannot be loaded
  */
-export async function openDeviceRuntime(device: Device): Promise<DeviceRuntime> {
+export async function openDeviceRuntime(device: Device, card?: number): Promise<DeviceRuntime> {
   const path = await libraryFor(device);
   const { isMainThread } = await import('node:worker_threads');
   // Each thread has its own queue, and calls of two threads to a device would crash the process.
   if (!isMainThread) {
-    throw new EngineError('DEVICE_UNUSABLE', `a worker thread cannot use the device "${device}"; use the main thread`);
+    throw new EngineError(
+      'DEVICE_UNUSABLE',
+      `a worker thread cannot use the device "${deviceLabel(device, card)}"; use the main thread`,
+    );
   }
   const api = await apiOf(path);
   return {
     name: `ONNX Runtime ${api.library.version}, C API`,
-    openDevice: (name, index = 0) =>
+    openDevice: (name, index) =>
       onDevice(() =>
         name === 'cpu'
           ? CApiDeviceMemory.open(api, name, index)
@@ -77,7 +82,7 @@ class CApiDeviceMemory implements DeviceMemory {
   private constructor(
     private readonly api: Api,
     private readonly device: Device,
-    private readonly index: number,
+    private readonly index: number | undefined,
     private readonly keeper: bigint,
     private readonly info: bigint,
     private readonly allocator: bigint,
@@ -85,14 +90,18 @@ class CApiDeviceMemory implements DeviceMemory {
     this.trials.set(1, keeper);
   }
 
-  static async open(api: Api, device: Device, index: number): Promise<CApiDeviceMemory> {
+  private get label(): string {
+    return deviceLabel(this.device, this.index);
+  }
+
+  static async open(api: Api, device: Device, index?: number): Promise<CApiDeviceMemory> {
     const { library } = api;
     const keeper = await openSession(api, encodeModel(allocationTrial(1)), settingsFor(device, index));
     const info = library.make(
       'CreateMemoryInfo',
       memoryNames[device],
       constants.deviceAllocator,
-      index,
+      index ?? 0,
       constants.memTypeDefault,
     );
     return new CApiDeviceMemory(api, device, index, keeper, info, library.make('CreateAllocator', keeper, info));
@@ -179,7 +188,7 @@ class CApiDeviceMemory implements DeviceMemory {
     } catch (cause) {
       throw new EngineError(
         'DEVICE_UNUSABLE',
-        `The runtime refuses a graph for graph capture on "${this.device}": ` +
+        `The runtime refuses a graph for graph capture on "${this.label}": ` +
           `${cause instanceof Error ? cause.message : String(cause)}. Try without graphCapture.`,
         { cause },
       );
@@ -211,7 +220,7 @@ class CApiDeviceMemory implements DeviceMemory {
     } catch (cause) {
       throw new EngineError(
         'DEVICE_FAILED',
-        `The device "${this.device}" failed in ${what}: ${cause instanceof Error ? cause.message : String(cause)}. If ` +
+        `The device "${this.label}" failed in ${what}: ${cause instanceof Error ? cause.message : String(cause)}. If ` +
           'it was lost (its driver was reset, or its memory is full), restart the program; a training continues from ' +
           'its last checkpoint.',
         { cause },
@@ -238,7 +247,7 @@ class CApiDeviceMemory implements DeviceMemory {
     if (tensors.some((tensor) => !this.tensors.has(tensor as Allocated))) {
       throw new EngineError(
         'DISPOSED',
-        `the engine that stored this state on the device "${this.device}" was disposed of`,
+        `the engine that stored this state on the device "${this.label}" was disposed of`,
       );
     }
   }
@@ -301,7 +310,7 @@ class CApiDeviceMemory implements DeviceMemory {
     const instead = works ? `one of ${mib(size)} works` : 'smaller ones do not work either';
     return new EngineError(
       'MEMORY_EXHAUSTED',
-      `The device "${this.device}" cannot hold a tensor of ${mib(wanted)} ([${shape.join(', ')}]); ${instead}. ` +
+      `The device "${this.label}" cannot hold a tensor of ${mib(wanted)} ([${shape.join(', ')}]); ${instead}. ` +
         'Its memory is full, or it limits the size of a buffer. Use a smaller model or batch, or another device.',
     );
   }
@@ -422,7 +431,7 @@ function allocationTrial(rank: number): OnnxModel {
   };
 }
 
-const settingsFor = (device: Device, deviceIndex: number): RuntimeSessionOptions => ({
+const settingsFor = (device: Device, deviceIndex = 0): RuntimeSessionOptions => ({
   device,
   deviceIndex,
   deviceOnly: device !== 'cpu',
