@@ -1,6 +1,7 @@
-// Objectives x architectures x samplers on MNIST at 12x12: each model trains until its loss is half the untrained one's, then each
-// sampler's images must be nearer to the data than noise is. `nx run trainer:objectives` runs all and writes a table,
-// reports/objectives.md; `npm run test:long` runs the smallest column.
+// Objectives x architectures x samplers on MNIST at 12x12: each model trains until its loss is half the untrained one's, for
+// at least 200 steps and at most 1500, then each sampler's images must be nearer to the data than noise is.
+// `nx run trainer:objectives` runs all and writes a table, reports/objectives.md (DM_OBJECTIVES_SEED: another seed);
+// `npm run test:long` runs the smallest column.
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { normal, samplers } from '@dm/core';
@@ -21,7 +22,10 @@ import { compileStep } from './step/compiled-step.js';
 import { trainingSteps } from './step/training-loop.js';
 
 const isWhole = process.env['DM_OBJECTIVES'] === 'all';
+const seed = Number(process.env['DM_OBJECTIVES_SEED'] ?? 0);
 const [side, batchSize, mostSteps, count, window] = [12, 32, 1500, 16, 20];
+// Some losses are half the untrained one's after 40 steps, and samples of some seeds are not yet near the data then.
+const leastSteps = isWhole ? 200 : 0;
 const pixels = side * side;
 
 const models: Readonly<Record<string, PartialConfig['model']>> = {
@@ -34,7 +38,9 @@ const models: Readonly<Record<string, PartialConfig['model']>> = {
     norm_num_groups: 8,
   },
   dit: { type: 'dit', patch_size: 2, hidden_size: 64, depth: 3, num_heads: 4 },
-  uvit: { type: 'uvit', patch_size: 2, embed_dim: 64, depth: 2, num_heads: 4 },
+  // Without U-ViT's final convolution: on one channel it is a single 3x3 kernel, and seed 0 starts with one that training
+  // by epsilon or edm does not leave. See "Objectives that were tested" in the README.
+  uvit: { type: 'uvit', patch_size: 2, embed_dim: 64, depth: 2, num_heads: 4, conv: false },
 };
 
 /** Samplers that an objective's process does not have, by a word of the error's remedy. */
@@ -68,6 +74,7 @@ function writeTable(): void {
   const header = [
     'objective',
     'model',
+    'steps to half',
     'steps',
     'loss',
     'of untrained',
@@ -110,16 +117,23 @@ function distance(samples: Float32Array): number {
 
 const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 
-/** Trains until the mean loss of the last steps is below half that of the first. */
+/**
+ * Trains until the mean loss of the last steps is below half that of the first, for at least `leastSteps`. `steps` is the
+ * first step at which it was below half.
+ */
 async function trained(setup: TrainingSetup) {
   const step = await compileStep(setup, engine, initialState(setup));
   const losses: number[] = [];
+  let steps: number | undefined;
   for await (const { result } of trainingSteps(setup, step)) {
     losses.push(result.loss);
     if (losses.length < 2 * window) continue;
-    if (mean(losses.slice(-window)) < mean(losses.slice(0, 3)) / 2) break;
+    if (!(mean(losses.slice(-window)) < mean(losses.slice(0, 3)) / 2)) continue;
+    steps ??= losses.length;
+    if (losses.length >= leastSteps) break;
   }
-  return { step, steps: losses.length, loss: mean(losses.slice(-window)), untrained: mean(losses.slice(0, 3)) };
+  const untrained = mean(losses.slice(0, 3));
+  return { step, steps, trainedSteps: losses.length, loss: mean(losses.slice(-window)), untrained };
 }
 
 const objectiveNames = Object.keys(objectives);
@@ -136,6 +150,7 @@ describe('trains and samples', () => {
       [
         {
           conditional: false,
+          seed,
           model: models[model],
           batchSize,
           totalSteps: mostSteps,
@@ -147,7 +162,7 @@ describe('trains and samples', () => {
       ].map((value) => ({ source: 'test', value: value as PartialConfig })),
     );
     const setup = createTrainingSetup(config, source);
-    const { step, steps, loss, untrained } = await trained(setup);
+    const { step, steps, trainedSteps, loss, untrained } = await trained(setup);
     const noise = distance(normal({ seed: 1, stream: 'sample' }, count * pixels));
     const ratios: string[] = [];
     const bad: string[] = [];
@@ -175,7 +190,15 @@ describe('trains and samples', () => {
         ratios.push(`${type}: ${messageOf(error).includes('SNR 0') ? 'not at SNR 0' : 'refused'}`);
       }
     }
-    rows.push([objective, model, String(steps), loss.toPrecision(3), (loss / untrained).toFixed(2), ratios.join(', ')]);
+    rows.push([
+      objective,
+      model,
+      String(steps ?? 'never'),
+      String(trainedSteps),
+      loss.toPrecision(3),
+      (loss / untrained).toFixed(2),
+      ratios.join(', '),
+    ]);
     writeTable();
     await step.dispose();
     expect(loss).toBeLessThan(untrained / 2);
