@@ -155,6 +155,23 @@ describe.skipIf(!hasChromium())('bundles', () => {
     expect(all).toBeLessThanOrEqual(156_000);
   });
 
+  // A page has no command line: its messages name fields of the configuration.
+  it('no text of our code names a flag of the command line', async () => {
+    const { outputFiles } = await esbuild({
+      entryPoints: [join(page, 'worker.js'), join(page, 'run-worker.js')],
+      bundle: true,
+      format: 'esm',
+      splitting: true,
+      write: false,
+      outdir: 'flags',
+      external: ['onnxruntime-web/*'],
+    });
+    const code = outputFiles.map(({ text }) => text).join('\n');
+    // Not preceded or followed by what precedes or follows a decrement. The last one is a flag of pnpm.
+    const flags = code.matchAll(/(?<![\w$)\]}-])--[a-z]+(?:-[a-z]+)*(?![\w$-]|\s*[;)><,\]]|\s+=)/g);
+    expect([...new Set(Array.from(flags, ([flag]) => flag))]).toEqual(['--allow-build']);
+  });
+
   it('the first load of a page has at most 3.5 MB, compressed', () => {
     const files = readdirSync(folders.get('vite')!, { recursive: true, encoding: 'utf8' })
       .map((file) => join(folders.get('vite')!, file))

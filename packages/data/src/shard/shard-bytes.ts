@@ -31,7 +31,7 @@ export async function datasetOf(bytes: Uint8Array, source: string, sha256: Sha25
   const description = await parseDescription(text, source, preamble, sha256);
   const { name, length, shape, classes, labeled, dtype, ...expected } = description;
   if (dtype !== undefined) {
-    throw new DataError(`${source}: a shard of ${dtype} latents, which is read from a file only (openShard, --data).`, {
+    throw new DataError(`${source}: a shard of ${dtype} latents, which is read from a file only (openShard).`, {
       code: 'DATA_UNSUPPORTED',
     });
   }

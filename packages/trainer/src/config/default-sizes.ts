@@ -62,8 +62,8 @@ function noPatchError(side: number): UserError {
   while (patchSize(lower) === undefined) lower--;
   while (patchSize(upper) === undefined) upper++;
   return new UserError(
-    `Images of ${side} x ${side} cannot be divided into ${fewestPatches} to ${mostPatches} patches per side. Choose ` +
-      `--image-size ${lower} or ${upper}, set model.patch_size, or choose --model unet.`,
+    `Images of ${side} x ${side} cannot be divided into ${fewestPatches} to ${mostPatches} patches per side. Set ` +
+      `imageSize to ${lower} or ${upper}, set model.patch_size, or choose the model unet.`,
     { code: 'CONFIG_INVALID' },
   );
 }

@@ -199,7 +199,7 @@ it('a network that predicts F of EDM says how it is to be called; diffusers has 
 describe('is refused', () => {
   it.each<[string, object, string, string[]]>([
     ['an unknown format', { format: 'onxx' }, 'OPTION_UNKNOWN', ['--format onxx', 'mean "onnx"']],
-    ['unknown weights', { weights: 'emma' }, 'OPTION_UNKNOWN', ['--weights emma', 'mean "ema"', ': ema, raw']],
+    ['unknown weights', { weights: 'emma' }, 'OPTION_UNKNOWN', ['weights emma', 'mean "ema"', ': ema, raw']],
     ['a place that is taken', { out: 'TAKEN' }, 'FILE_EXISTS', ['data.npz', '--out']],
   ])('%s', async (_, change, code, contains) => {
     const out = 'out' in change ? inFolder('data.npz') : inFolder('new');

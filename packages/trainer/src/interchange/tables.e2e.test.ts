@@ -167,7 +167,7 @@ it.each<[string[], string, string[]]>([
   [
     ['optim', 'table', '--optimizer', 'adEMAMix', '--out', 'x.npz'],
     'CONFIG_INVALID',
-    ['adEMAMix', '--no-momentum-decay'],
+    ['adEMAMix', 'optimizer.momentumDecay=null'],
   ],
   [['optim', 'table', '--lr', '-1', '--out', 'x.npz'], 'CONFIG_INVALID', ['optimizer.lr', 'got -1', '--lr']],
 ])('dm %j is refused', async (args, code, contains) => {

@@ -22,7 +22,7 @@ export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weight
   const { model, layout, bufferLayout, config } = denoiser;
   const { guidance } = config.sampler;
   if (guidance !== 1 && denoiser.nullClass === undefined) {
-    throw new UserError(`Guidance ${guidance} needs a model with a null class: train it with --label-dropout 0.1.`);
+    throw new UserError(`Guidance ${guidance} needs a model with a null class: train it with labelDropout=0.1.`);
   }
   try {
     return createModelSampler({

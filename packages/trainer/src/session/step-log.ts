@@ -60,7 +60,7 @@ export class StepLog {
     return (
       `warning: at step ${step} ${describeDivergence(divergence)}, above the limit of ${divergenceMultiple}: ` +
       'training has probably diverged. The checkpoint with the lowest loss will not be deleted. Lower the ' +
-      'learning rate (--lr), clip the gradient (--set optimizer.maxGradNorm=1), or warm up (--set optimizer.warmup=500).'
+      'learning rate (optimizer.lr), clip the gradient (optimizer.maxGradNorm=1), or warm up (optimizer.warmup=500).'
     );
   }
 

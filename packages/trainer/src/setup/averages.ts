@@ -43,7 +43,7 @@ function averageName(name: string): string {
 export function weightsFile({ extraEmas }: Pick<Config, 'extraEmas'>, which = 'ema'): string {
   const known = ['ema', ...Object.keys(extraEmas), 'raw'];
   if (!known.includes(which))
-    throw new UserError(`--weights ${which} is unknown. ${suggestion(which, known)}`, { code: 'OPTION_UNKNOWN' });
+    throw new UserError(`weights ${which} is unknown. ${suggestion(which, known)}`, { code: 'OPTION_UNKNOWN' });
   return weightsName(which);
 }
 
@@ -139,14 +139,14 @@ function checkScheduleFree({ optimizer, ema, extraEmas }: Config): void {
   if (isUsed && !isKept) {
     throw new UserError(
       `An average of type scheduleFree needs the optimizer scheduleFreeAdamW, but the optimizer is ${optimizer.type}: ` +
-        'choose another type (--set ema.type=power ema.decay=0.999 ema.power=0.67).',
+        'choose another type (ema.type=power, ema.decay=0.999, ema.power=0.67).',
       { code: 'CONFIG_INVALID' },
     );
   }
   if (isKept && !isUsed) {
     throw new UserError(
-      'The optimizer scheduleFreeAdamW needs an average of type scheduleFree: add --set ema.type=scheduleFree, or an entry ' +
-        'of that type in extraEmas.',
+      'The optimizer scheduleFreeAdamW needs an average of type scheduleFree: set ema.type=scheduleFree, or add an entry ' +
+        'of that type to extraEmas.',
       { code: 'CONFIG_INVALID' },
     );
   }

@@ -121,7 +121,7 @@ it('Muon leaves input, output, and time layers to Adam, unless all matrices are 
 
 describe('refused', () => {
   it.each<[Options, string, string[]]>([
-    [{ type: 'adEMAMix' }, 'CONFIG_INVALID', ['adEMAMix', 'momentum decay', '--no-momentum-decay']],
+    [{ type: 'adEMAMix' }, 'CONFIG_INVALID', ['adEMAMix', 'momentum decay', 'optimizer.momentumDecay=null']],
     [
       { type: 'scheduleFreeAdamW', ...plain, lrSchedule: { type: 'cosine' } },
       'CONFIG_INVALID',

@@ -104,7 +104,7 @@ const optimizerTypes: { readonly [N in OptimizerName]: OptimizerType<N> } = {
 const refusals = {
   momentumDecay: {
     isAsked: ({ momentumDecay: asked }: OptimizerOptions) => asked !== null,
-    message: 'does not support momentum decay: set optimizer.momentumDecay=null (--no-momentum-decay)',
+    message: 'does not support momentum decay: set optimizer.momentumDecay=null',
   },
   lrSchedule: {
     isAsked: ({ lrSchedule }: OptimizerOptions) => lrSchedule.type !== 'constant',

@@ -53,7 +53,7 @@ export class NonFiniteGuard {
         : `The last good checkpoint is ${lastGood}.`;
     throw new UserError(
       `${what} at step ${step}; the last ${this.inRow} updates were skipped. ${good} ` +
-        'Lower the learning rate (--lr), clip the gradient (--set optimizer.maxGradNorm=1), or warm up (--set optimizer.warmup=500).',
+        'Lower the learning rate (optimizer.lr), clip the gradient (optimizer.maxGradNorm=1), or warm up (optimizer.warmup=500).',
       { code: 'LOSS_NOT_FINITE' },
     );
   }

@@ -149,8 +149,11 @@ it('the log has the scale', async () => {
 
 describe('is refused, with the remedy', () => {
   it.each([
-    [{ engine: 'tfjs-cpu', precision: 'f16-emulated' }, ['--precision', 'tfjs-cpu', '--engine onnx']],
-    [{ precision: 'f16' }, ['--precision', 'cpu', '--device webgpu or cuda', 'f16-emulated']],
+    [
+      { engine: 'tfjs-cpu', precision: 'f16-emulated' },
+      ['precision is f16-emulated', 'tfjs-cpu', 'engine=onnx', 'precision=f32'],
+    ],
+    [{ precision: 'f16' }, ['precision is f16', 'cpu', 'device to webgpu or cuda', 'precision=f16-emulated']],
     [{ precision: 'bf16' }, ['bf16', 'cpu', 'bf16-emulated']],
   ] as const satisfies readonly (readonly [PartialConfig, readonly string[]])[])('%j', async (part, contains) => {
     const config = { ...tinyConfig(folder, 2), engine: 'onnx' as const, ...part, out: `${folder}/refused` };
@@ -164,7 +167,7 @@ describe('is refused, with the remedy', () => {
     await expect(compileStep(setup, onWebGpu, initialState(setup))).rejects.toThrowWith({
       type: UserError,
       code: 'ENGINE_UNSUITABLE',
-      contains: ['bf16', 'webgpu', '--precision f16'],
+      contains: ['bf16', 'webgpu', 'precision=f16'],
     });
     await engine.dispose();
   });

@@ -24,16 +24,16 @@ export function createGradScaler(config: PrecisionConfig, state?: readonly numbe
  */
 export function checkPrecision({ precision }: PrecisionConfig, { name, info }: Engine): void {
   const device = String(info['device']);
-  const is = `precision (--precision) is ${precision}, but the`;
+  const is = `precision is ${precision}, but the`;
   const problem =
     precision === 'f32'
       ? undefined
       : name !== 'onnx'
-        ? `${is} engine ${name} computes in float32. Use --engine onnx`
+        ? `${is} engine ${name} computes in float32. Set engine=onnx`
         : device === 'cpu' && !precision.endsWith('emulated')
-          ? `${is} device cpu computes in float32. Use --device webgpu or cuda, or --precision ${precision}-emulated`
+          ? `${is} device cpu computes in float32. Set device to webgpu or cuda, or precision=${precision}-emulated`
           : device === 'webgpu' && precision.startsWith('bf16')
-            ? `${is} device webgpu has no bfloat16. Use --precision f16, or --device cuda`
+            ? `${is} device webgpu has no bfloat16. Set precision=f16, or device=cuda`
             : undefined;
-  if (problem !== undefined) throw new UserError(`${problem}, or --precision f32.`, { code: 'ENGINE_UNSUITABLE' });
+  if (problem !== undefined) throw new UserError(`${problem}, or precision=f32.`, { code: 'ENGINE_UNSUITABLE' });
 }
