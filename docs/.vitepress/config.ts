@@ -76,7 +76,7 @@ export default defineConfig({
           link('From PyTorch and diffusers', '/from-pytorch'),
           link('Examples', 'https://github.com/dm-diffusion/dm/tree/main/examples'),
           link('Playground', '/playground'),
-          link('Questions', '/faq'),
+          link('FAQ', '/faq'),
           link('Troubleshooting', '/troubleshooting'),
         ],
       },

@@ -1,3 +1,5 @@
+export { digitRecipes, type DigitRecipe } from './digits/recipes.js';
+export { digitRuns, isTrained, trainDigits, type DigitTraining } from './digits/train-digits.js';
 export { bestRecipe, paperRecipes, recipeAtScale } from './recipe/named-recipes.js';
 export { recipe, type OptimizerChoice, type TrainingRecipe } from './recipe/recipe.js';
 export { batchSize, finalSeeds, finalSize, screeningSize, type Scale, type Size } from './recipe/sizes.js';
@@ -43,7 +45,7 @@ export type { Conclusion, Table } from './report/conclusion.js';
 export { bestRecipeNotice, curveFigure, measurementMethod, scaleCaveats, truncateForSmoke } from './report/describe.js';
 export { intervalFigure, lineFigure, type Figure, type PlotSpec } from './report/figure.js';
 export { finalInterval, finalValue, pairedRatio } from './report/metrics.js';
-export type { Picture } from './report/picture.js';
+export { writePicture, type Picture } from './report/picture.js';
 export { runLengthFigure, runLengthTable, shortTrials, stepsToTargetByRunLength } from './report/run-lengths.js';
 export { confidenceInterval, formatInterval, type ConfidenceInterval } from './report/statistics.js';
 export { stepsToTargetByArm, stepsToTargetTable } from './report/steps-to-target-table.js';

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { openDataset } from '@dm/data';
 import { featureStatistics } from '@dm/eval';
+import { digitRuns } from '@dm/experiments';
 import { atomicWriteFileAsync, makeFolder, readJsonFile } from '@dm/files';
 import { allImages, checkRule, openDigitClassifier, readDigits } from './classifier.js';
 import { recipes, seeds } from './recipes.js';
@@ -64,6 +65,7 @@ async function laptop(): Promise<void> {
             steps: times.steps[recipe]!,
             classifier,
             reference,
+            run: join(digitRuns, `${recipe}.seed-${seed}`),
             folder: join(cache, name),
           }),
         );
@@ -93,6 +95,7 @@ async function smoke(): Promise<void> {
       settings: ['plain'],
       classifier,
       reference,
+      run: join(folder, 'run'),
       folder,
     };
     console.log(JSON.stringify(await runTrial(trial)));

@@ -1,7 +1,7 @@
 /** Numbers of steps that take the recipes equally long. */
 import { cpus } from 'node:os';
+import type { DigitRecipe } from '@dm/experiments';
 import { bench, resolveConfig, spread, type Config } from '@dm/trainer';
-import type { Recipe } from './recipes.js';
 
 export interface StepTimes {
   /** Processor and number of cores. */
@@ -17,7 +17,7 @@ const BASELINE = 'mnist';
 /** Step times of one recipe vary by a percent or two. */
 const ROUND_TO = 20;
 
-export async function measureSteps(recipes: Readonly<Record<string, Recipe>>): Promise<StepTimes> {
+export async function measureSteps(recipes: Readonly<Record<string, DigitRecipe>>): Promise<StepTimes> {
   const configs = Object.entries(recipes).map(([name, { config }]): [string, Config] => [
     name,
     resolveConfig([{ source: name, value: config }]),

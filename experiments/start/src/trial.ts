@@ -1,9 +1,10 @@
 /** One training of a recipe, and what its samples look like to the classifier. */
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { toBytes } from '@dm/data';
 import { featureStatistics, frechetDistance, type FeatureExtractor, type FeatureStatistics } from '@dm/eval';
-import { generateSamples, resolveConfig, train, writeImages } from '@dm/trainer';
+import { makeFolder } from '@dm/files';
+import { trainDigits } from '@dm/experiments';
+import { generateSamples, resolveConfig, writeImages } from '@dm/trainer';
 import { readDigits } from './classifier.js';
 import { recipes, samplerSettings } from './recipes.js';
 
@@ -33,25 +34,17 @@ export interface TrialOptions {
   readonly reference: FeatureStatistics;
   /** Names of the sampler settings to measure. */
   readonly settings: readonly string[];
-  /** Folder for the run and a grid of samples of each setting. */
+  /** Folder of the run. */
+  readonly run: string;
+  /** Folder for a grid of samples of each setting. */
   readonly folder: string;
 }
 
 export async function runTrial(options: TrialOptions): Promise<TrialResult> {
-  const { recipe, seed, steps, images, settings, classifier, reference, folder } = options;
-  const run = join(folder, 'run');
+  const { recipe, seed, steps, images, settings, classifier, reference, run, folder } = options;
   const { config } = recipes[recipe]!;
-  rmSync(run, { recursive: true, force: true });
-  await train({
-    ...config,
-    totalSteps: steps,
-    seed,
-    out: run,
-    sampleEvery: 0,
-    logEvery: 100,
-    checkpoints: { every: steps },
-    tensorboard: false,
-  });
+  await trainDigits({ config, steps, seed, run });
+  makeFolder(folder);
   const samples: Record<string, SampledQuality> = {};
   for (const name of settings) {
     const setting = samplerSettings[name]!;

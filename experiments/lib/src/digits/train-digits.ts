@@ -1,0 +1,51 @@
+/** Training of networks that several experiments sample from: each is trained once. */
+import { existsSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { atomicWriteFileAsync, readJsonFile } from '@dm/files';
+import { resolveConfig, train, type PartialConfig } from '@dm/trainer';
+
+/** The folder of the runs, `<name>.seed-<seed>`. */
+export const digitRuns = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dm', 'digits');
+
+export interface DigitTraining {
+  readonly config: PartialConfig;
+  readonly steps: number;
+  readonly seed: number;
+  /** Folder of the run. */
+  readonly run: string;
+}
+
+/** Trains a network, unless `run` is a finished run of the same configuration. Any other run in its place is removed. */
+export async function trainDigits(training: DigitTraining): Promise<void> {
+  if (isTrained(training)) return;
+  const { run } = training;
+  rmSync(run, { recursive: true, force: true });
+  await train({ ...configOf(training), out: run });
+  await atomicWriteFileAsync(finishedFile(run), (file) => file.writeFile(JSON.stringify(resolved(training))));
+}
+
+/** Whether `run` is a finished run of this configuration. */
+export function isTrained(training: DigitTraining): boolean {
+  const path = finishedFile(training.run);
+  return existsSync(path) && isDeepStrictEqual(readJsonFile(path), JSON.parse(JSON.stringify(resolved(training))));
+}
+
+/** Written after the training: the configuration with all defaults, as far as it affects the result. */
+const finishedFile = (run: string): string => join(run, 'finished.json');
+
+function resolved(training: DigitTraining): object {
+  const { out: _, ...config } = resolveConfig([{ source: 'the experiment', value: configOf(training) }]);
+  return config;
+}
+
+const configOf = ({ config, steps, seed }: DigitTraining): PartialConfig => ({
+  ...config,
+  totalSteps: steps,
+  seed,
+  sampleEvery: 0,
+  logEvery: 100,
+  checkpoints: { every: steps },
+  tensorboard: false,
+});

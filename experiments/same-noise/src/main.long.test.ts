@@ -1,0 +1,18 @@
+// The built program trains two networks for two steps and compares their images.
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { Results } from './run.js';
+
+it('two networks of two steps', () => {
+  const main = join(import.meta.dirname, '..', 'dist', 'main.js');
+  const output = execFileSync(process.execPath, [main, '--scale', 'smoke'], {
+    encoding: 'utf8',
+    env: { ...process.env, FORCE_COLOR: '0' },
+  });
+  const { groups, gaussian, missing } = JSON.parse(output.trim().split('\n').at(-1)!) as Results;
+  expect(groups).toMatchObject([{ networks: ['adamw', 'flow'], pairs: 1 }]);
+  expect(Math.abs(groups[0]!.same.mean)).toBeLessThanOrEqual(1);
+  expect(gaussian.map(({ name }) => name)).toEqual(['adamw', 'flow']);
+  expect(missing).toEqual([]);
+});

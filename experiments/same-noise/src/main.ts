@@ -1,0 +1,74 @@
+/**
+ * The command line: `node dist/main.js --scale laptop` trains the networks that are missing, compares their images, and
+ * writes results/laptop; `--scale smoke` trains two networks for two steps and keeps nothing.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { digitRuns } from '@dm/experiments';
+import { atomicWriteFileAsync, makeFolder } from '@dm/files';
+import { groups, networks, type Network, runNames } from './networks.js';
+import { resultsPage } from './page.js';
+import { compareNetworks } from './run.js';
+
+const { values } = parseArgs({
+  options: {
+    scale: { type: 'string', default: 'smoke' },
+    /** Compare only networks that are trained, and name the others as missing. */
+    trained: { type: 'boolean', default: false },
+  },
+});
+
+switch (values.scale) {
+  case 'smoke':
+    await smoke();
+    break;
+  case 'laptop':
+    await laptop();
+    break;
+  default:
+    console.error('Use: main.js --scale smoke | laptop [--trained]');
+    process.exitCode = 1;
+}
+
+async function laptop(): Promise<void> {
+  const folder = join(fileURLToPath(new URL('..', import.meta.url)), 'results', 'laptop');
+  makeFolder(folder);
+  const results = await compareNetworks({
+    networks,
+    groups,
+    control: { network: 'untrained', seed: 100 },
+    runOf: (name, seed) => join(digitRuns, `${runNames[name as keyof typeof runNames]}.seed-${seed}`),
+    count: 200,
+    split: 'train',
+    trainMissing: !values.trained,
+    pictures: folder,
+  });
+  const write = (name: string, text: string) =>
+    atomicWriteFileAsync(join(folder, name), (file) => file.writeFile(text));
+  await write('results.json', `${JSON.stringify(results, null, 2)}\n`);
+  await write('README.md', resultsPage(results));
+}
+
+async function smoke(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'dm-same-noise-'));
+  const short = ({ config }: Network): Network => ({ description: '', config, steps: 2, seeds: [1] });
+  try {
+    const results = await compareNetworks({
+      networks: { adamw: short(networks.adamw), flow: short(networks.flow) },
+      groups: [{ name: 'both', networks: ['adamw', 'flow'] }],
+      control: { network: 'adamw', seed: 2 },
+      runOf: (name, seed) => join(folder, `${name}.seed-${seed}`),
+      count: 20,
+      split: 'test',
+      trainMissing: true,
+      pictures: folder,
+      sameSeed: true,
+    });
+    console.log(JSON.stringify(results));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

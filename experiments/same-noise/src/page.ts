@@ -1,0 +1,59 @@
+/** The page results/laptop/README.md. */
+import type { Summary } from './compare.js';
+import type { Results } from './run.js';
+
+const two = (value: number): string => value.toFixed(2);
+const interval = ({ mean, low, high }: Summary): string => `${two(mean)} (${two(low)} to ${two(high)})`;
+const range = ({ least, most }: Summary): string => (least === most ? '' : `${two(least)} to ${two(most)}`);
+const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
+
+/** Markdown, as Prettier formats it except for the padding of tables. */
+export function resultsPage({ count, networks, missing, groups, gaussian }: Results): string {
+  const lines = [
+    '# Digits of different networks from the same noise',
+    '',
+    'Differently trained networks generate nearly the same digit from the same noise. These networks are trained as long as',
+    '`npm start` trains; how many of their digits are readable is in',
+    '[the comparison of the recipes](../../../start/results/laptop/README.md).',
+    '',
+    '![Each column is one noise and one label, each row a network: the digits of a column have the same shape](samples.png)',
+    '',
+    '| network | what it is | seeds |',
+    '| --- | --- | --- |',
+    ...networks.map(
+      ({ name, description, seeds }) => `| \`${name}\` | ${description} | ${seeds.join(', ') || 'none'} |`,
+    ),
+    '',
+    `Cosines of images from the same ${count} noises, without guidance, with 50 evaluations of the network per image. The mean`,
+    'image of each label is subtracted first, so that the label explains none of the agreement. `other noise` is the control:',
+    "the other network's images of the same label from other noises. `found` is the share of images for which the other",
+    "network's image from the same noise is the nearest of those with the same label; by chance it would be",
+    `${percent(10 / count)}. Intervals are 95 % confidence intervals over the noises (bootstrap), for these networks; the range is over pairs`,
+    'of networks.',
+    '',
+    '| pairs | number | same noise | range | other noise | found | residual |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
+    ...groups.map(({ name, networks: [a, b], pairs, same, other, found, residual }) => {
+      const which = a === b ? `\`${a}\`` : `\`${a}\`, \`${b}\``;
+      const cells = [pairs, interval(same), range(same), two(other.mean), percent(found.mean), interval(residual)];
+      return `| ${name} (${which}) | ${cells.join(' | ')} |`;
+    }),
+    '',
+    'Networks that are not trained agree too: their images are close to the noise itself, which is the same. `residual` is the',
+    'cosine after two projections have been removed: onto the images of another untrained network, and onto the images of a',
+    'Gaussian distribution. A denoiser that is linear in the noisy image knows only the mean and covariance of each class; from',
+    'the noise z it generates m + C^(1/2) z. Its own cosine with the networks:',
+    '',
+    '| network | number | Gaussian, same noise | range |',
+    '| --- | --- | --- | --- |',
+    ...gaussian.map(
+      ({ name, networks: number, same }) => `| \`${name}\` | ${number} | ${interval(same)} | ${range(same)} |`,
+    ),
+    '',
+    ...(missing.length > 0 ? [`**Missing: ${missing.join('; ')}.**`, ''] : []),
+    '`nx run experiment-same-noise:compare` trains the networks that are missing, five to twelve minutes each on two idle cores,',
+    'and writes this page.',
+    '',
+  ];
+  return lines.join('\n');
+}
