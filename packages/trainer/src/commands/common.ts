@@ -32,7 +32,7 @@ export function withEngineOptions(command: Command, engine?: string): Command {
 
 const deviceChoices = `${deviceNames.join(', ')}, or a card of cuda by its index, such as cuda:1`;
 
-/** @throws {InvalidArgumentError} if there is no such device */
+/** @throws {InvalidArgumentError} if the device is unknown */
 export function deviceName(text: string): DeviceName {
   const known: readonly string[] = deviceNames;
   if (known.includes(text) || cardPattern.test(text)) return text as DeviceName;

@@ -38,7 +38,7 @@ describe('without a launcher, dm doctor', () => {
     ]);
   });
 
-  it.runIf(process.platform === 'linux' && process.arch === 'x64')('says why there is no CUDA provider', async () => {
+  it.runIf(process.platform === 'linux' && process.arch === 'x64')('reports why the CUDA provider is missing', async () => {
     const env = { ...process.env, DM_CUDA_PROVIDER: '/nowhere/ort' };
     const { stdout } = await dm(['doctor', '--json'], folder, { env });
     const none = expect.stringMatching(/\/nowhere\/ort.*DM_CUDA_PROVIDER/) as string;

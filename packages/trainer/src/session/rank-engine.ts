@@ -58,7 +58,7 @@ export async function rankEngineOptions(group: Group, config: Config): Promise<E
   return divided;
 }
 
-/** Identifies a rank's card among those of its host: `cuda:1` is the second one that CUDA_VISIBLE_DEVICES names. */
+/** Identifies a rank's card on its host: `cuda:1` is the second one that CUDA_VISIBLE_DEVICES names. */
 function cardOf({ device, visible }: { readonly device: string; readonly visible: string }): string {
   const index = /^cuda:(\d+)$/.exec(device)?.[1];
   return index === undefined || visible === '' ? device : `cuda ${visible.split(',')[Number(index)]?.trim() ?? index}`;

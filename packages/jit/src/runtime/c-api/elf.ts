@@ -53,7 +53,7 @@ export function dynamicStrings(path: string): Promise<string[]> {
  * @throws {EngineError} `DEVICE_UNUSABLE` if the file is not a library in this format
  */
 export function constantStrings(path: string, pattern: RegExp): Promise<string[]> {
-  // A string's last characters may be those of a longer one, so what precedes it need not be the end of another.
+  // Linkers may store a string as the end of a longer one, so the character before it need not be zero.
   const search = new RegExp(`(?<![\\d.])(?:${pattern.source})(?=\\0)`, 'g');
   return withElf(path, ({ header, read }) => {
     const [size, count, namesIndex] = [header.readUInt16LE(58), header.readUInt16LE(60), header.readUInt16LE(62)];

@@ -147,7 +147,7 @@ describe('findCudaLibrary', () => {
 describe.runIf(isLinux)('the version of the provider', () => {
   beforeEach(putLibraries);
 
-  it('must be that of the core library: both are named, with the remedy', async () => {
+  it('must be the same as for the core library: both are named, with the remedy', async () => {
     putProvider(['libcudart.so.990'], 'cuda\x001.29.1\0graph\0');
     await expect(findCudaLibrary(folder)).rejects.toMatchObject(
       refused('has version 1\\.29\\.1, but', 'libonnxruntime\\.so\\.1 has version 1\\.30\\.0\\.', 'DM_CUDA_PROVIDER'),
