@@ -38,12 +38,15 @@ describe('without a launcher, dm doctor', () => {
     ]);
   });
 
-  it.runIf(process.platform === 'linux' && process.arch === 'x64')('reports why the CUDA provider is missing', async () => {
-    const env = { ...process.env, DM_CUDA_PROVIDER: '/nowhere/ort' };
-    const { stdout } = await dm(['doctor', '--json'], folder, { env });
-    const none = expect.stringMatching(/\/nowhere\/ort.*DM_CUDA_PROVIDER/) as string;
-    expect(eventsOf(stdout)).toEqual([expect.objectContaining({ cuda: { none } })]);
-  });
+  it.runIf(process.platform === 'linux' && process.arch === 'x64')(
+    'reports why the CUDA provider is missing',
+    async () => {
+      const env = { ...process.env, DM_CUDA_PROVIDER: '/nowhere/ort' };
+      const { stdout } = await dm(['doctor', '--json'], folder, { env });
+      const none = expect.stringMatching(/\/nowhere\/ort.*DM_CUDA_PROVIDER/) as string;
+      expect(eventsOf(stdout)).toEqual([expect.objectContaining({ cuda: { none } })]);
+    },
+  );
 
   it.each(launchers)('names the library of $name', async ({ name }) => {
     const env = { ...process.env, DM_MPI_LIBRARY: libraries[name] };
