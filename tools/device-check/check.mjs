@@ -231,6 +231,23 @@ const withOptions = (benchCase) =>
   );
 
 /**
+ * Our contenders in half precision, for training. A device that cannot compute it has the reason in `failed`.
+ *
+ * @param {Case} benchCase
+ */
+const inHalf = (benchCase) =>
+  benchCase.kind !== 'training'
+    ? []
+    : (values.device === 'cuda' ? ['f16', 'bf16'] : ['f16']).flatMap((precision) =>
+        ours(benchCase).map((one) => ({
+          ...one,
+          name: `${one.name}-${precision}`,
+          request: { ...one.request, precision },
+          seconds: values.size === 'tiny' ? 600 : 30,
+        })),
+      );
+
+/**
  * @param {string} name
  * @param {number} seconds
  * @param {readonly Record<string, unknown>[]} variants
@@ -250,6 +267,16 @@ const eager = torch('pytorch-eager', 90, [
 const channelsLast = torch('pytorch-eager-channels-last', 90, [
   { name: 'pytorch-eager-channels-last', tf32: false, layout: 'channels-last' },
   { name: 'pytorch-eager-channels-last-tf32', tf32: true, layout: 'channels-last' },
+]);
+
+/** PyTorch with autocast, and with the whole step in a CUDA graph, both for training. */
+const autocast = torch('pytorch-autocast', 60, [
+  { name: 'pytorch-autocast-bf16', tf32: false, autocast: 'bfloat16' },
+  { name: 'pytorch-autocast-f16', tf32: false, autocast: 'float16' },
+]);
+const graphs = torch('pytorch-cuda-graph', 60, [
+  { name: 'pytorch-cuda-graph', tf32: false, cudaGraph: true },
+  { name: 'pytorch-cuda-graph-autocast-bf16', tf32: false, cudaGraph: true, autocast: 'bfloat16' },
 ]);
 
 /** @param {boolean} tf32 */
@@ -292,10 +319,12 @@ function summarizeCase({ name, kind, batch }) {
     batch,
     parameters: first?.parameters,
     contenders,
-    /** Throughput of our faster layout relative to each PyTorch variant; above 1, ours is faster. */
+    /** Throughput of our faster layout relative to each PyTorch variant in float32; above 1, ours is faster. */
     relativeThroughput: Object.fromEntries(
       Object.entries(times).flatMap(([contender, ms]) =>
-        contender.startsWith('pytorch') && Number.isFinite(best) ? [[contender, round(3, ms / best)]] : [],
+        contender.startsWith('pytorch') && !contender.includes('autocast') && Number.isFinite(best)
+          ? [[contender, round(3, ms / best)]]
+          : [],
       ),
     ),
     failed: failures.get(name),
@@ -342,7 +371,13 @@ for (let index = 0; index < rounds; index++) {
   if (parts.includes('waiting')) await waiting();
   if (!parts.includes('variants')) continue;
   for (const benchCase of timing) {
-    for (const contender of withOptions(benchCase)) await time(benchCase, contender, index);
+    for (const contender of [...withOptions(benchCase), ...inHalf(benchCase)]) await time(benchCase, contender, index);
+  }
+  // The tiny sizes have no case to compile.
+  for (const benchCase of timing.filter(
+    ({ kind, compile }) => kind === 'training' && (compile || values.size === 'tiny'),
+  )) {
+    for (const contender of [autocast, graphs]) await time(benchCase, contender, index);
   }
   for (const benchCase of timing.filter((one) => !isTransformer(one))) await time(benchCase, channelsLast, index);
   for (const benchCase of timing.filter(({ compile }) => compile)) {

@@ -82,7 +82,25 @@ it(
     for (const { case: name, contenders, relativeThroughput, failed } of timing) {
       const names = contenders.map(({ contender }) => contender as string);
       expect(names.slice(0, 2), name).toEqual(['dm-webgpu-NHWC', 'dm-webgpu-NCHW']);
-      for (const { checkDifference } of contenders) expect(checkDifference, name).toBeLessThan(1e-3);
+      for (const { contender, checkDifference } of contenders) {
+        expect(checkDifference, `${name}, ${contender as string}`).toBeLessThan(
+          isHalf(contender as string) ? 2e-2 : 1e-3,
+        );
+      }
+      // A software GPU has float16 or lacks it by name, and a CPU has no CUDA graphs.
+      const reasons = Object.entries(failed).filter(([contender]) => !contender.startsWith('pytorch') || torch);
+      for (const [contender, reason] of reasons) {
+        expect(contender).toMatch(/-f16$|^pytorch-cuda-graph/);
+        expect(reason, contender).toMatch(/shader-f16|CUDA graphs need a GPU/);
+      }
+      const half = [...names, ...Object.keys(failed)].filter((contender) => isHalf(contender)).toSorted();
+      const isTraining = name === 'unet-tiny';
+      expect(half, name).toEqual([
+        ...(isTraining ? ['dm-webgpu-NCHW-f16', 'dm-webgpu-NHWC-f16'] : []),
+        ...(isTraining && torch
+          ? ['pytorch-autocast-bf16', 'pytorch-autocast-f16', 'pytorch-cuda-graph-autocast-bf16']
+          : []),
+      ]);
       const timed = Object.keys(relativeThroughput);
       expect(timed, JSON.stringify(failed)).toHaveLength(torch ? 4 : 0);
       if (!torch) printSkip(failed['pytorch-eager']);
@@ -105,6 +123,9 @@ it('without a device or time left, the results have the reasons', { timeout: 600
   expect(withoutTime.finished).toBe(true);
   expect(withoutTime.parts.at(-1)?.failed).toContain('0.001 minutes');
 });
+
+/** Whether a contender rounds products to half precision. */
+const isHalf = (contender: string) => /-b?f16$/.test(contender);
 
 /** Prints that PyTorch was not timed, with the reason in the results. */
 function printSkip(reason: string | undefined): void {

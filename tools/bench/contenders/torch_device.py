@@ -45,6 +45,13 @@ class Device:
         }
 
 
+def half_precision(request, device):
+    """torch.autocast to the type `autocast` of a request, such as "bfloat16"; disabled without it."""
+    name = request.get("autocast")
+    kind = device.name.split(":")[0]
+    return torch.autocast(kind, dtype=getattr(torch, name) if name else None, enabled=name is not None)
+
+
 def select_device(request):
     """The device named in a request, "cpu" by default."""
     return Device(request.get("device", "cpu"), request.get("tf32", False))

@@ -1,14 +1,15 @@
 // Times a training step on one engine.
-// Reads a JSON object from standard input: { case, optimizer, engine, options, threads, warmup, steps, seconds };
-// `options` are the device and layout of the engine `onnx`. Prints a line of JSON: { ms, firstMs, check, parameters,
-// peakMb, cpuSeconds, versions }, and for the engine `onnx` also compileMs, javascript, and copiedBytes (per call).
+// Reads a JSON object from standard input: { case, optimizer, engine, options, threads, warmup, steps, seconds,
+// precision }; `options` are the device and layout of the engine `onnx`, the default precision is `f32`. Prints a line
+// of JSON: { ms, firstMs, check, parameters, peakMb, cpuSeconds, versions }, and for the engine `onnx` also compileMs,
+// javascript, and copiedBytes (per call).
 import { readFileSync } from 'node:fs';
 import { openEngine } from './engine.mjs';
 import { cpuSeconds, peakMb, repeat } from './repeat.mjs';
 import { trainingOf } from './training.mjs';
 
 const request = JSON.parse(readFileSync(0, 'utf8'));
-const training = trainingOf(request.case, request.optimizer);
+const training = trainingOf(request.case, request.optimizer, request.precision);
 const { engine, counters } = await openEngine(request.engine, request.threads, request.options);
 const step = engine.compile(training.program, { name: 'training step' });
 const state = await step.load(training.state());

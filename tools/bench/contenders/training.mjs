@@ -1,6 +1,6 @@
 /** The training step as one program: forward pass, MSE, backward pass, gradient norm, AdamW, and EMA. */
 import { modelClasses, parameterLayout, bufferLayout } from '@dm/models';
-import { float32, scalar, splitFlat } from '@dm/ops';
+import { autocast, float32, scalar, splitFlat } from '@dm/ops';
 import { adamW, fixedEma, gradientNorm } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import { formulaBatch, formulaWeights } from './formula.mjs';
@@ -10,8 +10,9 @@ import { formulaBatch, formulaWeights } from './formula.mjs';
 /**
  * @param {Pick<import('../cases.mjs').Case, 'model' | 'config' | 'batch'>} benchCase
  * @param {typeof import('../cases.mjs').optimizer} settings
+ * @param {import('@dm/ops').Precision} [precision] Of the model's products and convolutions. The loss is not scaled.
  */
-export function trainingOf({ model: className, config, batch }, settings) {
+export function trainingOf({ model: className, config, batch }, settings, precision = 'f32') {
   const model = modelClasses[className](/** @type {never} */ (config));
   const layout = parameterLayout(model);
   const fixed = bufferLayout(model);
@@ -27,7 +28,7 @@ export function trainingOf({ model: className, config, batch }, settings) {
       const predicted = model.apply(named, inputs.images, inputs.t, model.numClasses > 0 ? { cond: inputs.cond } : {});
       return tf.mean(tf.squaredDifference(predicted, inputs.noise));
     };
-    const { value: loss, grad } = tf.valueAndGrad(lossOf)(state.params);
+    const { value: loss, grad } = tf.valueAndGrad((params) => autocast(precision, () => lossOf(params)))(state.params);
     const next = optimizer.update(state.params, grad, state, inputs);
     return {
       state: { params: next.params, ...next.slots, ema: ema.update(state.ema, next.params, inputs) },
