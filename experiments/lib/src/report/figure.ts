@@ -1,8 +1,7 @@
-/** Vega-Lite figures with bands and intervals, as SVG and PNG. */
+/** Vega-Lite figures with bands and intervals, as SVG. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { plotSvg } from '@dm/trainer';
-import sharp from 'sharp';
 
 /** A Vega-Lite specification. */
 export type PlotSpec = Parameters<typeof plotSvg>[0];
@@ -18,13 +17,11 @@ export interface Figure {
 /** Color-blind-safe palette of Okabe and Ito, https://jfly.uni-koeln.de/color/. */
 const colors = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000', '#999999'];
 
-/** Writes `<name>.svg` and `<name>.png` (at twice the size) to `folder`. */
+/** Writes `<name>.svg` to `folder`. */
 export async function writeFigure(folder: string, { name, spec }: Figure): Promise<void> {
   const look = { background: 'white', config: { range: { category: colors }, font: 'DejaVu Sans, sans-serif' } };
   const svg = await plotSvg({ ...look, ...spec });
   writeFileSync(join(folder, `${name}.svg`), `${svg}\n`);
-  const png = await sharp(Buffer.from(svg), { density: 144 }).png({ compressionLevel: 9, palette: true }).toBuffer();
-  writeFileSync(join(folder, `${name}.png`), png);
 }
 
 export interface Series {

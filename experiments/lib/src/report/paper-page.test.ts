@@ -63,11 +63,17 @@ const rangeText = (values: readonly number[]) =>
 
 describe('docs/paper.md', () => {
   it('bounds and baseline', () => {
-    const baseline = finals('curriculum', 'final', 'uniform').map(({ quarters }) => geometricMean(quarters));
-    const mean = baseline.reduce((sum, value) => sum + value, 0) / baseline.length;
+    const loss = (experiment: string, arm: string) => {
+      const seeds = finals(experiment, 'final', arm).map(({ quarters }) => geometricMean(quarters));
+      return (seeds.reduce((sum, value) => sum + value, 0) / seeds.length).toFixed(4);
+    };
     const wiener = geometricMean(validationBounds().wiener.quarters);
     const numbers = [...section('claim by claim').matchAll(/0\.\d{4}/g)].map(([number]) => number);
-    expect(numbers).toEqual([wiener.toFixed(4), mean.toFixed(4)]);
+    expect(numbers).toEqual([
+      wiener.toFixed(4),
+      loss('curriculum', 'uniform'),
+      loss('best', 'muon-linear+v+clts-average'),
+    ]);
   });
 
   it('consistency', () => {
@@ -101,6 +107,13 @@ describe('docs/paper.md', () => {
     const speedup = (experiment: string, arm: string) =>
       intervalText(results(experiment).numbers.byLength[arm]!['validation ema']!.speedup);
     expect(intervals('twice as fast')).toEqual([speedup('speedup', 'clts-mdlrc')]);
-    expect(intervals('fastest')).toEqual([speedup('best', 'muon-linear+v+clts-average')]);
+    const page = readFileSync(join(root, 'experiments/speedup/results/laptop/README.md'), 'utf8');
+    const inTime = /^\| best \|.*\| (?<mean>[\d.]+) \[(?<low>[\d.]+), (?<high>[\d.]+)\] \|$/m.exec(
+      page.slice(page.indexOf('### Step times')),
+    )!.groups!;
+    expect(intervals('fastest')).toEqual([
+      speedup('best', 'muon-linear+v+clts-average'),
+      `${inTime['mean']} (${inTime['low']} to ${inTime['high']})`,
+    ]);
   });
 });
