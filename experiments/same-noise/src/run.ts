@@ -58,7 +58,7 @@ const NOISE_SEED = 5;
 const EVALUATIONS = 50;
 const CLASSES = 10;
 /** Columns of the picture. */
-const COLUMNS = 20;
+const COLUMNS = 10;
 
 /** The images of one network. */
 interface Sampled {

@@ -20,6 +20,20 @@ it('the page has the committed results', () => {
   expect(resultsPage({ times: read('step-times.json') as StepTimes, rule, trials, seeds })).toBe(page);
 });
 
+it('the README has the shares of readable digits', () => {
+  const readme = readFileSync(join(import.meta.dirname, '../../../README.md'), 'utf8').replaceAll(/\s+/g, ' ');
+  const share = (recipe: string, setting: string) => {
+    const values = trials.filter((trial) => trial.recipe === recipe).map(({ samples }) => samples[setting]!.readable);
+    return `${Math.round((100 * values.reduce((a, b) => a + b)) / values.length)} %`;
+  };
+  const [plain, guided, paper] = [
+    share('mnist-fast', 'plain'),
+    share('mnist-fast', 'guidance 1.5'),
+    share('mnist', 'plain'),
+  ];
+  expect(readme).toContain(`${plain} of them (${guided} with guidance) instead of ${paper}`);
+});
+
 it('the rule for readable digits holds', () => {
   expect(rule.testImages).toBeGreaterThan(0.95);
   expect(rule.averages).toBeLessThan(0.2);
