@@ -122,6 +122,12 @@ const copies: Readonly<Record<string, { readonly fn: Fn; readonly inputs: Arrays
     inputs: { x },
   },
   'integers, reshaped': { fn: ({ x }) => tf.reshape(x!, [2, 2]), inputs: { x: ints([1, 2, 3, 4]) } },
+  booleans: { fn: ({ x }) => tf.greater(x!, 0), inputs: { x } },
+  'booleans, reshaped': { fn: ({ x }) => tf.reshape(tf.greater(x!, 0), [12]), inputs: { x } },
+  'booleans twice': {
+    fn: ({ x }) => [tf.less(x!, 0), tf.less(x!, 0)],
+    inputs: { x },
+  },
   'a slice of everything': { fn: ({ x }) => tf.slice(x!, [0, 0], [3, 4]), inputs: { x } },
   'a pad by nothing': {
     fn: ({ x }) =>

@@ -1,3 +1,4 @@
+import type { DType } from '@dm/ops';
 import { withKernelErrors } from '../errors.js';
 import type { Graph, PortValue } from '../graph/graph.js';
 import { portName } from '../graph/port.js';
@@ -17,7 +18,11 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
     ctx.precision = node.precision ?? 'f32';
     withKernelErrors(node, () => kernels[node.op]!.lower(node, ctx));
   }
-  const sources = graph.outputs.map(({ port, value }) => ({ name: portName(port), source: ctx.get(value) }));
+  const sources = graph.outputs.map(({ port, value }) => ({
+    name: portName(port),
+    source: ctx.get(value),
+    dtype: value.dtype,
+  }));
 
   const copied = options.target === 'gpu' ? copyOnDevice(sources, ctx) : sources;
   const { nodes, initializers, ...model } = ctx.model(graph.name);
@@ -38,6 +43,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
 interface NamedOutput {
   readonly name: string;
   readonly source: string;
+  readonly dtype: DType;
 }
 
 /** Operators whose result shares memory with their input, unless it is an output. */
@@ -45,19 +51,21 @@ const copying = new Set(['Reshape', 'Identity']);
 
 /**
  * Makes a kernel write each output that the runtime would otherwise copy from another tensor: graph capture records
- * kernels only, so a replay would leave the output as it was. The kernel is a `Where` whose condition is always true,
- * which the runtime does not recognize as a copy.
+ * kernels only, so a replay would leave the output as it was. The kernel is a `Where` whose condition is always true, or
+ * for booleans, which devices cannot select, two `Not`: the runtime does not recognize them as copies.
  */
 function copyOnDevice(outputs: readonly NamedOutput[], { onnx }: LoweringContext): readonly NamedOutput[] {
   const always = onnx.constant('bool', [], Uint8Array.of(1));
   const written = new Set(onnx.nodes.flatMap(({ op, outputs: made }) => (copying.has(op) ? [] : made)));
   const latest = new Map<string, string>();
-  return outputs.map(({ name, source }) => {
+  const copyOf = (from: string, dtype: DType) =>
+    dtype === 'bool' ? onnx.op('Not', [onnx.op('Not', [from])]) : onnx.op('Where', [always, from, from]);
+  return outputs.map(({ name, source, dtype }) => {
     const from = latest.get(source) ?? source;
     onnx.scope = `output/${name}`;
-    const own = from === source && written.delete(source) ? source : onnx.op('Where', [always, from, from]);
+    const own = from === source && written.delete(source) ? source : copyOf(from, dtype);
     latest.set(source, own);
-    return { name, source: own };
+    return { name, source: own, dtype };
   });
 }
 
