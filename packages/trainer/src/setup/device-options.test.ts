@@ -44,13 +44,12 @@ describe('a card', () => {
   it.each(['webgpu:1', 'cpu:1', 'cuda:-1', 'cuda:x', 'cuda:', 'cuda:01', 'cuda:10000', 'cuda:1.5', 'gpu'])(
     '%s is refused',
     (device) => {
-      const demand = 'must be one of cpu, webgpu, cuda, or a card of cuda by its index, such as cuda:1';
       expect(() => configOf({ device: device as 'cuda' })).toThrowWith({
         type: UserError,
         code: 'CONFIG_INVALID',
-        contains: [`device ${demand}, got "${device}" (test).`],
+        contains: ['device', 'cpu, webgpu, cuda,', 'cuda:1', `"${device}"`],
       });
-      expect(() => deviceName(device)).toThrow('cpu, webgpu, cuda, or a card of cuda by its index, such as cuda:1');
+      expect(() => deviceName(device)).toThrow('cpu, webgpu, cuda, or');
     },
   );
 });
@@ -118,7 +117,7 @@ describe('ranks with cuda', () => {
     vi.stubEnv('CUDA_VISIBLE_DEVICES', undefined);
     const cards: DeviceName[] = ['cuda', 'cpu', 'cuda:1', 'cpu'];
     for (const rank of [0, 2]) {
-      await expect(optionsOf(rank, cards)).rejects.toThrowWith(refused('both the device cuda and cuda:1'));
+      await expect(optionsOf(rank, cards)).rejects.toThrowWith(refused('both', 'cuda:1'));
     }
     expect(await optionsOf(3, cards)).toMatchObject({ device: 'cpu' });
   });

@@ -153,7 +153,7 @@ describe('is refused, with the remedy', () => {
       { engine: 'tfjs-cpu', precision: 'f16-emulated' },
       ['precision is f16-emulated', 'tfjs-cpu', 'engine=onnx', 'precision=f32'],
     ],
-    [{ precision: 'f16' }, ['precision is f16', 'cpu', 'device to webgpu or cuda', 'precision=f16-emulated']],
+    [{ precision: 'f16' }, ['precision is f16', 'cpu', 'webgpu or cuda', 'precision=f16-emulated']],
     [{ precision: 'bf16' }, ['bf16', 'cpu', 'bf16-emulated']],
   ] as const satisfies readonly (readonly [PartialConfig, readonly string[]])[])('%j', async (part, contains) => {
     const config = { ...tinyConfig(folder, 2), engine: 'onnx' as const, ...part, out: `${folder}/refused` };
