@@ -16,5 +16,5 @@ it('the CUDA provider is reported with both versions, and each missing library w
   expect(describeCuda({ ...found, providerVersion: null, missing: [] })).toEqual([
     expect.stringContaining('provider of unknown version'),
   ]);
-  expect(describeCuda({ none: 'no file' })).toEqual(['none (no file)']);
+  expect(describeCuda({ none: 'no file' })).toEqual([]);
 });
