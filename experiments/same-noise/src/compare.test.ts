@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { similarity, summary, withoutLabelMeans, withoutProjection, type Rows } from './compare.js';
+import { similarity, summary, withoutLabelMeans, withoutProjections, type Rows } from './compare.js';
 
 const rows = (...values: number[]): Rows => ({ values: Float32Array.from(values), dimension: 2 });
 
@@ -9,8 +9,14 @@ it('subtracts the mean of each label', () => {
 });
 
 it('removes projections row by row', () => {
-  const { values } = withoutProjection(rows(3, 4, 1, 1), rows(2, 0, 1, -1));
+  const { values } = withoutProjections(rows(3, 4, 1, 1), [rows(2, 0, 1, -1)]);
   expect([...values]).toEqual([0, 4, 1, 1]);
+  const [x, g, h] = [
+    [3, 4, 5],
+    [1, 1, 0],
+    [1, 0, 0],
+  ].map((row) => ({ values: Float32Array.from(row), dimension: 3 }));
+  expect([...withoutProjections(x!, [g!, h!]).values]).toEqual([0, 0, 5]);
 });
 
 it('compares images of one label from the same noise and from other noises', () => {

@@ -26,8 +26,15 @@ export function withoutLabelMeans({ values, dimension }: Rows, labels: ArrayLike
   };
 }
 
+/** Rows minus their projections onto the span of the rows of `controls`, by Gram-Schmidt. */
+export function withoutProjections(rows: Rows, controls: readonly Rows[]): Rows {
+  const basis: Rows[] = [];
+  for (const control of controls) basis.push(basis.reduce(withoutProjection, control));
+  return basis.reduce(withoutProjection, rows);
+}
+
 /** Rows minus their projections onto the rows of `onto`: r = x - (x · g / g · g) g. */
-export function withoutProjection({ values, dimension }: Rows, { values: onto }: Rows): Rows {
+function withoutProjection({ values, dimension }: Rows, { values: onto }: Rows): Rows {
   const rest = Float32Array.from(values);
   for (let n = 0; n < rest.length; n += dimension) {
     const factor = product(rest, n, onto, n, dimension) / product(onto, n, onto, n, dimension);

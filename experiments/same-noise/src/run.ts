@@ -3,7 +3,7 @@ import { normalBatch } from '@dm/core';
 import { openDataset, toBytes, toFloat } from '@dm/data';
 import { isTrained, trainDigits, writePicture } from '@dm/experiments';
 import { generateSamples } from '@dm/trainer';
-import { similarity, summary, withoutLabelMeans, withoutProjection, type Rows, type Summary } from './compare.js';
+import { similarity, summary, withoutLabelMeans, withoutProjections, type Rows, type Summary } from './compare.js';
 import { gaussianImages } from './gaussian.js';
 import type { Network, PairGroup } from './networks.js';
 
@@ -34,7 +34,7 @@ export interface GroupResult {
   readonly same: Summary;
   readonly other: Summary;
   readonly found: Summary;
-  /** Without the projection onto the images of the Gaussian distribution and of the control from the same noise. */
+  /** Without what images of the Gaussian distribution and of the control, and the noise itself, explain linearly. */
   readonly residual: Summary;
 }
 
@@ -120,11 +120,11 @@ export async function compareNetworks(options: CompareOptions): Promise<Results>
 
   const centered = (rows: Rows) => withoutLabelMeans(rows, labels);
   const linear = centered(gaussian);
-  const initial = withoutProjection(centered(untrained.rows), linear);
+  const controls = [linear, centered(untrained.rows), centered({ values: noise.data, dimension })];
   const relative = sampled.map((one) => ({ ...one, rows: centered(one.rows) }));
   const rest = relative.map((one) => ({
     ...one,
-    rows: withoutProjection(withoutProjection(one.rows, linear), initial),
+    rows: withoutProjections(one.rows, controls),
   }));
   return {
     count,

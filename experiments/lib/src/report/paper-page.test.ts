@@ -26,6 +26,13 @@ interface Final {
   readonly points: readonly { validation?: { ema: { loss: number; quarters: readonly number[] } } }[];
 }
 
+interface SameNoise {
+  readonly groups: readonly ({ readonly name: string; readonly networks: readonly string[] } & Readonly<
+    Record<'same' | 'other' | 'residual', { readonly mean: number }>
+  >)[];
+  readonly gaussian: readonly { readonly name: string; readonly same: { readonly mean: number } }[];
+}
+
 const results = (experiment: string) =>
   read(`experiments/${experiment}/results/laptop/results.json`) as {
     key: string;
@@ -81,8 +88,28 @@ describe('docs/paper.md', () => {
     const cosines = (kind: string) =>
       rangeText(groups.filter((group) => group.kind === kind).map(({ cosine }) => cosine.same.mean));
     const residual = groups.flatMap(({ kind, residual: one }) => (kind === 'diffusion' && one ? [one.same.mean] : []));
-    const ranges = [...section('same image').matchAll(/-?0\.\d+ to 0\.\d+/g)].map(([range]) => range);
-    expect(ranges).toEqual([cosines('diffusion'), cosines('contrast'), cosines('gaussian'), rangeText(residual)]);
+    const digits = read('experiments/same-noise/results/laptop/results.json') as SameNoise;
+    const trained = digits.groups.filter(({ name }) => name !== 'untrained');
+    const untrained = digits.groups.find(({ name }) => name === 'untrained')!;
+    const unets = trained.filter(({ networks }) => !networks.includes('dit'));
+    const mixed = trained.filter(({ networks }) => networks.includes('dit') && networks[0] !== networks[1]);
+    const means = (of: SameNoise['groups'], pick: 'same' | 'other' | 'residual') =>
+      rangeText(of.map((group) => group[pick].mean));
+    const ranges = [...section('same image').matchAll(/-?0\.\d+ to -?0\.\d+/g)].map(([range]) => range);
+    expect(ranges).toEqual([
+      means(unets, 'same'),
+      means(trained, 'other'),
+      means(mixed, 'same'),
+      rangeText(digits.gaussian.filter(({ name }) => name !== 'untrained').map(({ same }) => same.mean)),
+      means(unets, 'residual'),
+      means(mixed, 'residual'),
+      cosines('diffusion'),
+      cosines('contrast'),
+      cosines('gaussian'),
+      rangeText(residual),
+    ]);
+    const [, ...control] = /agree at (0\.\d\d), since.*networks keep (0\.\d\d)/.exec(section('same image'))!;
+    expect(control).toEqual([untrained.same, untrained.residual].map(({ mean }) => mean.toFixed(2)));
     const same = (from: number) => `${Math.round(100 * prefixSwap.find((swap) => swap.from === from)!.same)} %`;
     const shares = [...section('pure noise').matchAll(/\d+ %/g)].map(([share]) => share);
     expect(shares).toEqual([same(520), same(280)]);
