@@ -58,7 +58,7 @@ async function checkCuda(): Promise<CudaProvider | { readonly none: string } | n
   return findCudaProvider().catch((error: unknown) => ({ none: messageOf(error) }));
 }
 
-/** Without a provider, there are no lines: the report of the device has the reason. Exported for tests. */
+/** Empty without a provider: the report of the device has the reason. Exported for tests. */
 export function describeCuda(found: CudaProvider | { readonly none: string }): string[] {
   if ('none' in found) return [];
   const [provider, core] = [found.providerVersion, found.coreVersion].map((version) => version ?? 'of unknown version');
