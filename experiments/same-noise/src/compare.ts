@@ -47,8 +47,6 @@ function withoutProjection({ values, dimension }: Rows, { values: onto }: Rows):
 export interface Similarity {
   /** Cosine of the two networks' images from the same noise. */
   readonly same: Float64Array;
-  /** Control: mean cosine with the other network's images of the same label from other noises. */
-  readonly other: Float64Array;
   /** 1 if the other network's image from the same noise is the nearest of those with the same label, otherwise 0. */
   readonly found: Float64Array;
 }
@@ -66,14 +64,12 @@ export function similarity(a: Rows, b: Rows, labels: ArrayLike<number>): Similar
     product(a.values, i * dimension, b.values, j * dimension, dimension) / (norms[0]![i]! * norms[1]![j]!);
   const found = new Float64Array(count);
   const same = new Float64Array(count);
-  const other = new Float64Array(count);
   for (let i = 0; i < count; i++) {
     same[i] = cosine(i, i);
     const others = Array.from(labels, (label, j) => (label === labels[i] && j !== i ? [cosine(i, j)] : [])).flat();
-    other[i] = others.reduce((sum, value) => sum + value, 0) / others.length;
     found[i] = others.every((value) => value < same[i]!) ? 1 : 0;
   }
-  return { same, other, found };
+  return { same, found };
 }
 
 /** Mean over the noises with a 95 % interval, and the range of the pairs' means. */

@@ -25,17 +25,16 @@ export function resultsPage({ count, networks, missing, groups, gaussian }: Resu
     ),
     '',
     `Cosines of images from the same ${count} noises, without guidance, with 50 evaluations of the network per image. The mean`,
-    'image of each label is subtracted first, so that the label explains none of the agreement. `other noise` is the control:',
-    "the other network's images of the same label from other noises. `found` is the share of images for which the other",
-    "network's image from the same noise is the nearest of those with the same label; by chance it would be",
-    `${percent(10 / count)}. Intervals are 95 % confidence intervals over the noises (bootstrap), for these networks; the range is over pairs`,
-    'of networks.',
+    'image of each label is subtracted first, so that the label explains none of the agreement, and images from other noises',
+    "have a cosine near 0. `found` is the share of images for which the other network's image from the same noise is the nearest",
+    `of those with the same label; by chance it would be ${percent(10 / count)}. Intervals are 95 % confidence intervals over the noises (bootstrap),`,
+    'for these networks; ranges are over pairs of networks.',
     '',
-    '| pairs | number | same noise | range | other noise | found | residual |',
+    '| pairs | number | same noise | range | found | residual | range |',
     '| --- | --- | --- | --- | --- | --- | --- |',
-    ...groups.map(({ name, networks: [a, b], pairs, same, other, found, residual }) => {
+    ...groups.map(({ name, networks: [a, b], pairs, same, found, residual }) => {
       const which = a === b ? `\`${a}\`` : `\`${a}\`, \`${b}\``;
-      const cells = [pairs, interval(same), range(same), two(other.mean), percent(found.mean), interval(residual)];
+      const cells = [pairs, interval(same), range(same), percent(found.mean), interval(residual), range(residual)];
       return `| ${name} (${which}) | ${cells.join(' | ')} |`;
     }),
     '',

@@ -32,7 +32,6 @@ export interface GroupResult {
   readonly networks: readonly [string, string];
   readonly pairs: number;
   readonly same: Summary;
-  readonly other: Summary;
   readonly found: Summary;
   /** Without what images of the Gaussian distribution and of the control, and the noise itself, explain linearly. */
   readonly residual: Summary;
@@ -45,7 +44,7 @@ export interface Results {
     readonly description: string;
     readonly seeds: readonly number[];
   }[];
-  /** Networks and seeds that are not trained. */
+  /** Networks and seeds that are not trained, and groups without pairs. */
   readonly missing: readonly string[];
   readonly groups: readonly GroupResult[];
   /** Similarity of each network's images to the Gaussian distribution's. */
@@ -133,7 +132,12 @@ export async function compareNetworks(options: CompareOptions): Promise<Results>
       description,
       seeds: sampled.filter(({ network }) => network === name).map(({ seed }) => seed),
     })),
-    missing,
+    missing: [
+      ...missing,
+      ...groups
+        .filter(({ networks: both }) => pairs(relative, both, options.sameSeed).length === 0)
+        .map(({ name }) => `pairs "${name}"`),
+    ],
     groups: groups.flatMap((group) => {
       const compared = (all: readonly Sampled[]) =>
         pairs(all, group.networks, options.sameSeed).map(([a, b]) => similarity(a.rows, b.rows, labels));
@@ -143,7 +147,6 @@ export async function compareNetworks(options: CompareOptions): Promise<Results>
         ...group,
         pairs: whole.length,
         same: summary(whole.map(({ same }) => same)),
-        other: summary(whole.map(({ other }) => other)),
         found: summary(whole.map(({ found }) => found)),
         residual: summary(residual.map(({ same }) => same)),
       };
