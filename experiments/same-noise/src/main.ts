@@ -16,7 +16,7 @@ import { compareNetworks } from './run.js';
 const { values } = parseArgs({
   options: {
     scale: { type: 'string', default: 'smoke' },
-    /** Compare only networks that are trained, and name the others as missing. */
+    /** Train no network except the control, which takes one step, and name the missing ones. */
     trained: { type: 'boolean', default: false },
   },
 });

@@ -32,7 +32,7 @@ export function isTrained(training: DigitTraining): boolean {
   return existsSync(path) && isDeepStrictEqual(readJsonFile(path), JSON.parse(JSON.stringify(resolved(training))));
 }
 
-/** Written after the training: the configuration with all defaults, as far as it affects the result. */
+/** Written after the training: the configuration with all defaults, except its folder. */
 const finishedFile = (run: string): string => join(run, 'finished.json');
 
 function resolved(training: DigitTraining): object {

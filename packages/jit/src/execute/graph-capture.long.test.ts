@@ -143,6 +143,24 @@ const copies: Readonly<Record<string, { readonly fn: Fn; readonly inputs: Arrays
   'a sum over one element': { fn: ({ x }) => tf.sum(x!, 1), inputs: { x: floats([5, 1]) } },
 };
 
+it('writes a constant into each buffer of the state, again after others wrote there', async ({ skip }) => {
+  if (plain === undefined) return skipLoudly(skip, reason);
+  const program: Program = (_, { x: input }) => ({
+    state: { w: tf.fill([4], 7) },
+    outputs: { c: tf.fill([2], 3), y: tf.exp(input!) },
+  });
+  const compiled = captured.compile(program);
+  const state = await compiled.load({ w: given([0, 0, 0, 0]) });
+  for (let i = 0; i < 6; i++) {
+    const { c } = await compiled.run(state, { x });
+    expect([...c!.data]).toEqual([3, 3]);
+    expect([...(await state.read())['w']!.data]).toEqual([7, 7, 7, 7]);
+    await state.write({ w: given([i, i, i, i]) });
+  }
+  state.dispose();
+  await compiled.dispose();
+});
+
 it.for(Object.entries(copies))('captures %s', async ([, { fn, inputs }], { skip }) => {
   if (plain === undefined) return skipLoudly(skip, reason);
   const program = asProgram(fn);

@@ -24,7 +24,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
     dtype: value.dtype,
   }));
 
-  const copied = options.target === 'gpu' ? copyOnDevice(sources, ctx) : sources;
+  const copied = options.target === 'gpu' ? copyOnDevice(sources, graph.inputs, ctx) : sources;
   const { nodes, initializers, ...model } = ctx.model(graph.name);
   const { kept, used } = liveNodes(
     nameOutputs(nodes, copied),
@@ -51,19 +51,42 @@ const copying = new Set(['Reshape', 'Identity']);
 
 /**
  * Makes a kernel write each output that the runtime would otherwise copy from another tensor: graph capture records
- * kernels only, so a replay would leave the output as it was. The kernel is a `Where` whose condition is always true, or
- * for booleans, which devices cannot select, two `Not`: the runtime does not recognize them as copies.
+ * kernels only, so a replay would leave the output as it was. The kernel is a `Where` with one value for both cases, or
+ * for booleans, which devices cannot select, two `Not`: the runtime does not recognize them as copies. Of constants it
+ * would compute them when it opens the session; there, the condition is computed from an input.
  */
-function copyOnDevice(outputs: readonly NamedOutput[], { onnx }: LoweringContext): readonly NamedOutput[] {
+function copyOnDevice(
+  outputs: readonly NamedOutput[],
+  inputs: readonly PortValue[],
+  ctx: LoweringContext,
+): readonly NamedOutput[] {
+  const { onnx } = ctx;
   const always = onnx.constant('bool', [], Uint8Array.of(1));
-  const written = new Set(onnx.nodes.flatMap(({ op, outputs: made }) => (copying.has(op) ? [] : made)));
+  const changing = new Set(inputs.map(({ port }) => portName(port)));
+  const written = new Set<string>();
+  for (const { op, inputs: operands, outputs: made } of onnx.nodes) {
+    if (!operands.some((operand) => changing.has(operand))) continue;
+    for (const name of made) changing.add(name);
+    if (!copying.has(op)) for (const name of made) written.add(name);
+  }
+  const number = inputs.find(({ value }) => value.dtype !== 'bool');
+  const never = () => {
+    const [start, end] = [onnx.ints([0]), onnx.ints([1])];
+    const flat = ctx.reshape(portName(number!.port), [-1]);
+    const first = ctx.reshape(onnx.op('Slice', [flat, start, end, start]), []);
+    return onnx.op('Less', [first, first]);
+  };
+  const copyOf = (from: string, dtype: DType) => {
+    const isConstant = !changing.has(from) && number !== undefined;
+    if (dtype !== 'bool') return onnx.op('Where', [isConstant ? never() : always, from, from]);
+    return isConstant ? onnx.op('And', [from, onnx.op('Not', [never()])]) : onnx.op('Not', [onnx.op('Not', [from])]);
+  };
   const latest = new Map<string, string>();
-  const copyOf = (from: string, dtype: DType) =>
-    dtype === 'bool' ? onnx.op('Not', [onnx.op('Not', [from])]) : onnx.op('Where', [always, from, from]);
   return outputs.map(({ name, source, dtype }) => {
     const from = latest.get(source) ?? source;
     onnx.scope = `output/${name}`;
     const own = from === source && written.delete(source) ? source : copyOf(from, dtype);
+    changing.add(own);
     latest.set(source, own);
     return { name, source: own, dtype };
   });

@@ -150,6 +150,7 @@ describe('errors', () => {
     [{ optimizer: { lr: -1 } }, ['optimizer.lr', 'more than 0', 'got -1 (test)']],
     [{ optimizer: { betas: [0.9, 1] } }, ['optimizer.betas.1', 'less than 1', 'got 1 (test)']],
     [{ seed: 'x' }, ['seed', 'type number', 'got "x" (test)']],
+    [{ model: { type: 'uvit', num_classes: 'ten' } }, ['model.num_classes', '-1', 'type number', 'got "ten" (test)']],
     [{ lossWeighting: { type: 'minsnr' } }, ['lossWeighting.type', 'constant, minSnr, softMinSnr', 'got "minsnr"']],
     [{ lossWeighting: 'minsnr' }, ['did you mean "minSnr"', 'got "minsnr" (test)']],
     [{ lossWeighting: { gamma: 5 } }, ['lossWeighting.gamma', 'type constant', 'got 5 (test)']],

@@ -260,9 +260,9 @@ function demand(issue: z.core.$ZodIssue, value: unknown): string {
       if (options !== undefined) return oneOf(options.map(String), value);
       const all = issue.errors.flatMap(([first]) => first ?? []);
       // A list of names is a stricter demand than a string.
-      const names = all.filter(({ code }) => code !== 'invalid_type');
-      const isNames = names.some(({ code }) => code === 'invalid_value');
-      const demands = (isNames ? names : all).map((one) => demand(one, value));
+      const isNames = all.some(({ code }) => code === 'invalid_value');
+      const isString = (one: z.core.$ZodIssue) => one.code === 'invalid_type' && one.expected === 'string';
+      const demands = all.filter((one) => !isNames || !isString(one)).map((one) => demand(one, value));
       return `must ${[...new Set(demands)].map((text) => text.replace(/^must /, '')).join(' or ')}`;
     }
     default:

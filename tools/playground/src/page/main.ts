@@ -228,6 +228,9 @@ function receive(report: Report): void {
       save(report.zip, `${fileName()}-step-${report.step}.zip`);
       setText('shared', `To continue it in a clone of the repository: npm start -- --resume <file>.zip`);
       break;
+    case 'notPacked':
+      notify(`The run could not be packed: ${report.message}`);
+      break;
     case 'finished':
       setState('finished');
       break;

@@ -124,5 +124,7 @@ export type Report =
   | { readonly type: 'weights'; readonly bytes: Uint8Array<ArrayBuffer>; readonly step: number }
   /** The run as a zip archive. */
   | { readonly type: 'run'; readonly zip: Blob; readonly step: number }
+  /** The archive could not be made. */
+  | { readonly type: 'notPacked'; readonly message: string }
   | { readonly type: 'finished' }
   | { readonly type: 'failed'; readonly message: string; readonly code: string | undefined };

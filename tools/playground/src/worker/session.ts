@@ -109,7 +109,13 @@ async function run(
         const bytes = await first.weightsFile();
         scope.postMessage({ type: 'weights', bytes, step }, [bytes.buffer]);
       } else if (request.type === 'run') {
-        scope.postMessage({ type: 'run', zip: await first.zip(), step });
+        // Without space for a checkpoint or the archive, training continues.
+        const packed = await first
+          .zip()
+          .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+        scope.postMessage(
+          typeof packed === 'string' ? { type: 'notPacked', message: packed } : { type: 'run', zip: packed, step },
+        );
       } else throw new TypeError(`the request "${request.type}" is not expected here`);
     }
     if (!isPlaying && stepsWanted === 0) continue;

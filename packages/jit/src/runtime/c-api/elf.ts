@@ -71,8 +71,10 @@ export function constantStrings(path: string, pattern: RegExp): Promise<string[]
     if (section === undefined) return [];
     const found = new Set<string>();
     for (let at = 0; at < section.bytes; at += CHUNK_BYTES) {
-      const length = Math.min(CHUNK_BYTES + OVERLAP_BYTES, section.bytes - at);
-      for (const [text] of read(section.offset + at, length)
+      // With the character before the chunk, which the pattern looks at.
+      const from = Math.max(0, at - 1);
+      const length = Math.min(at - from + CHUNK_BYTES + OVERLAP_BYTES, section.bytes - from);
+      for (const [text] of read(section.offset + from, length)
         .toString('latin1')
         .matchAll(search))
         found.add(text);

@@ -169,7 +169,10 @@ describe.runIf(isLinux)('the version of the provider', () => {
     // Versions of other libraries, the end of a longer text, and what only looks like the version.
     ['\x001.3.2\x001.14.1\x00ONNX Runtime 1.30.0\0', '1.30.0', true],
     ['\x0011.30.0\x001.30.01\x00v1.30.0-dev\x001.29.0\0', '1.29.0', false],
-    ['\x001.28.0\x001.29.0\0', '1.28.0 or 1.29.0', false],
+    ['\x001.28.0\x001.29.0\0', null, true],
+    ['\x001.14.1\0', null, true],
+    // A longer version across the border.
+    [`${'x'.repeat(2 ** 22 - 2)}\x0011.30.0\0`, null, true],
     ['\x001.3.2\x0012.30.0\0', null, true],
     // Across the border of the chunks that are read.
     [`${'x'.repeat(2 ** 22 - 3)}\x001.30.0\0`, '1.30.0', true],

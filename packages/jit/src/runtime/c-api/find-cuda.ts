@@ -104,12 +104,13 @@ async function coreVersionOf(path: string): Promise<string | null> {
  * The provider's version. The version of its symbols is always `VERS_1.0`, and package.json and VERSION_NUMBER describe
  * a package, not a file that was copied or left over from an earlier one. But the provider has a function that returns
  * its version (`CudaEpFactory::GetVersionImpl`, since 1.23), so the text is one of its constants. Other libraries in it
- * may contain texts of the same form: the core library's version is looked for first.
+ * may contain texts of the same form: the core library's version is looked for first, and then the version is unknown
+ * unless only one text can be it.
  */
 async function providerVersionOf(path: string, coreVersion: string | null): Promise<string | null> {
-  const found = await constantStrings(path, /1\.[1-9]\d\.(?:0|[1-9]\d?)/);
+  const found = await constantStrings(path, /1\.(?:2[3-9]|[3-9]\d)\.(?:0|[1-9]\d?)/);
   if (coreVersion !== null && (await constantStrings(path, exactly(coreVersion))).length > 0) return coreVersion;
-  return found.length === 0 ? null : found.join(' or ');
+  return found.length === 1 ? found[0]! : null;
 }
 
 const exactly = (version: string) => new RegExp(version.replaceAll('.', '\\.'));
