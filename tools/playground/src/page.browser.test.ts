@@ -122,7 +122,7 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
       const output = execFileSync(process.execPath, [dm, 'train', '--resume', zip, '--out', join(temporary, 'run')], {
         encoding: 'utf8',
       });
-      expect(output).toContain(`step ${paused + 1}`);
+      expect(output).toContain(`steps ${paused + 1} to 200`);
       expect(readdirSync(join(temporary, 'run', 'checkpoints')).at(-1)).toBe('step-000200');
     } finally {
       rmSync(temporary, { recursive: true });
