@@ -12,7 +12,8 @@ it('two networks of two steps', () => {
   });
   const { groups, gaussian, missing } = JSON.parse(output.trim().split('\n').at(-1)!) as Results;
   expect(groups).toMatchObject([{ networks: ['adamw', 'flow'], pairs: 1 }]);
-  expect(Math.abs(groups[0]!.same.mean)).toBeLessThanOrEqual(1);
+  // Nearly untrained networks draw the noise, which both must have been given.
+  expect(groups[0]!.same.mean).toBeGreaterThan(0.5);
   expect(gaussian.map(({ name }) => name)).toEqual(['adamw', 'flow']);
   expect(missing).toEqual([]);
 });

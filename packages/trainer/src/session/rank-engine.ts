@@ -1,5 +1,6 @@
 /** The engine of one of several ranks: its threads, and its device. */
 import { availableParallelism, hostname } from 'node:os';
+import { cardPattern } from '../config/names.js';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { allowedProcessors } from '../machine/processors.js';
@@ -60,6 +61,6 @@ export async function rankEngineOptions(group: Group, config: Config): Promise<E
 
 /** Identifies a rank's card on its host: `cuda:1` is the second one that CUDA_VISIBLE_DEVICES names. */
 function cardOf({ device, visible }: { readonly device: string; readonly visible: string }): string {
-  const index = /^cuda:(\d+)$/.exec(device)?.[1];
+  const index = cardPattern.exec(device)?.[1];
   return index === undefined || visible === '' ? device : `cuda ${visible.split(',')[Number(index)]?.trim() ?? index}`;
 }

@@ -210,6 +210,6 @@ export function createSampler(engine: Engine, setup: TrainingSetup, sampler: Con
   return createModelSampler({ engine, model, layout, bufferLayout, prediction, schedule, sampler, weights: 'ema' });
 }
 
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -8,7 +8,7 @@ import type { StepOutcome } from '@dm/trainer/core';
 import { toBytes, withDrawing } from '../data/picture-history.js';
 import { LossByLevel } from './loss-by-level.js';
 import type { Agreement, Report, Request } from './messages.js';
-import { createSampler, Model, samplingSeed, storedImages } from './model.js';
+import { createSampler, messageOf, Model, samplingSeed, storedImages } from './model.js';
 import { PictureSchedule } from './picture-schedule.js';
 
 /** The global scope of a worker. */
@@ -38,8 +38,11 @@ export function serve(scope: WorkerScope, ort: LoadRuntime): void {
     wake();
   });
   run(scope, ort, requests, next).catch((error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error);
-    scope.postMessage({ type: 'failed', message, code: error instanceof DmError ? error.code : undefined });
+    scope.postMessage({
+      type: 'failed',
+      message: messageOf(error),
+      code: error instanceof DmError ? error.code : undefined,
+    });
   });
 }
 
@@ -110,9 +113,7 @@ async function run(
         scope.postMessage({ type: 'weights', bytes, step }, [bytes.buffer]);
       } else if (request.type === 'run') {
         // Without space for a checkpoint or the archive, training continues.
-        const packed = await first
-          .zip()
-          .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+        const packed = await first.zip().catch(messageOf);
         scope.postMessage(
           typeof packed === 'string' ? { type: 'notPacked', message: packed } : { type: 'run', zip: packed, step },
         );
