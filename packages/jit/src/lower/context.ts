@@ -60,6 +60,8 @@ export class LoweringContext {
   readonly onnx = new OnnxBuilder();
   private readonly names = new Map<Value, Map<Layout, string>>();
   private readonly constants = new Map<Value, Node>();
+  /** The operand and the permutation of each transpose emitted so far, by the name of its result. */
+  private readonly transposes = new Map<string, { readonly source: string; readonly perm: readonly number[] }>();
 
   readonly target: LoweringTarget;
   /** Channels per block of the runtime's blocked convolutions (see blocked-conv.ts); 0 disables them. */
@@ -144,8 +146,21 @@ export class LoweringContext {
     return this.onnx.constant(like.dtype, [], typedArray(like, [value]));
   }
 
+  /**
+   * Axis i of the result is axis perm[i] of the operand. A transpose of a transpose becomes a single one, or none; the
+   * first one is dropped if nothing else uses it.
+   */
   transpose(name: string, perm: readonly number[]): string {
-    return this.onnx.op('Transpose', [name], { attrs: { perm: { ints: perm } } });
+    const first = this.transposes.get(name);
+    if (first !== undefined)
+      return this.transpose(
+        first.source,
+        perm.map((axis) => first.perm[axis]!),
+      );
+    if (perm.every((axis, i) => axis === i)) return name;
+    const result = this.onnx.op('Transpose', [name], { attrs: { perm: { ints: perm } } });
+    this.transposes.set(result, { source: name, perm });
+    return result;
   }
 
   reshape(name: string, shape: readonly number[]): string {

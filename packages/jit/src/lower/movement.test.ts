@@ -1,6 +1,10 @@
+import { attention, type Arrays, type Program } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import { bools, expectSame, floats, type Fn } from '../testing.js';
+import { optimize } from '../passes/pipeline.js';
+import { asProgram, bools, expectSame, floats, type Fn, withGradients } from '../testing.js';
+import { trace } from '../trace/trace.js';
+import { lowerGraph } from './lower-graph.js';
 
 const x = floats([2, 3, 4]);
 
@@ -103,4 +107,45 @@ it('mirrorPad with reflection; the error for the symmetric mode', async () => {
 it('boolean tensors move too', async () => {
   const fn: Fn = ({ b }) => [tf.reshape(b!, [4]), tf.transpose(b!), tf.concat([b!, b!])];
   await expectSame(fn, { b: bools([1, 0, 0, 1], [2, 2]) }, { grad: false });
+});
+
+/** Permutations of the transposes in the model of a program. */
+const permutations = (program: Program, inputs: Arrays) => {
+  const { nodes } = lowerGraph(optimize(trace(program, {}, inputs)));
+  return nodes.filter(({ op }) => op === 'Transpose').map(({ attrs }) => (attrs['perm'] as { ints: number[] }).ints);
+};
+
+it('a transpose of a transpose is a single one, or none', async () => {
+  const merged: Fn = ({ x }) => tf.transpose(tf.transpose(x!, [1, 2, 0]), [1, 0, 2]);
+  expect(permutations(asProgram(merged), { x })).toEqual([[2, 1, 0]]);
+  await expectSame(merged, { x });
+  const undone: Fn = ({ x }) => tf.neg(tf.transpose(tf.transpose(x!, [1, 2, 0]), [2, 0, 1]));
+  expect(permutations(asProgram(undone), { x })).toEqual([]);
+  await expectSame(undone, { x });
+  const usedTwice: Fn = ({ x }) => {
+    const first = tf.transpose(x!, [1, 2, 0]);
+    return [tf.exp(first), tf.transpose(first, [1, 0, 2])];
+  };
+  expect(permutations(asProgram(usedTwice), { x })).toEqual([
+    [1, 2, 0],
+    [2, 1, 0],
+  ]);
+  await expectSame(usedTwice, { x });
+});
+
+it("the transposes in attention's gradient are merged with those of the heads", async () => {
+  const images = { q: floats([2, 5, 3, 4]), k: floats([2, 5, 3, 4], 2), v: floats([2, 5, 3, 4], 3) };
+  const fn: Fn = ({ q, k, v }) => {
+    const [qs, ks, vs] = [q!, k!, v!].map((x) => tf.transpose(x, [0, 2, 1, 3])) as [tf.Tensor, tf.Tensor, tf.Tensor];
+    return tf.transpose(attention(qs, ks, vs), [0, 2, 1, 3]);
+  };
+  // From [image, token, head, width]: q, k, v, and dy to heads first, dy with tokens last, dq back, and dk and dv back
+  // from tokens last. In addition, the scaled q within heads.
+  expect(permutations(withGradients(fn), images).toSorted((a, b) => Number(a.join('')) - Number(b.join('')))).toEqual([
+    [0, 1, 3, 2],
+    ...Array<number[]>(5).fill([0, 2, 1, 3]),
+    [0, 2, 3, 1],
+    ...Array<number[]>(2).fill([0, 3, 1, 2]),
+  ]);
+  await expectSame(fn, images, { tolerance: 1e-5 });
 });
