@@ -1,17 +1,18 @@
 import { conv2d } from '@dm/ops';
 import { expect, it } from 'vitest';
 import { lowerGraph } from './lower-graph.js';
-import { expectSame, floats, withGradients } from '../testing.js';
+import { openOnnxEngine } from '../engine.js';
+import { closeTo, expectSame, floats, runOnnx, withGradients } from '../testing.js';
 import { trace } from '../trace/trace.js';
 
-/** Convolutions with 5 x 7 kernels, which only the weight gradient of such an image has. */
-const slidesOverBlocks = (inputs: Parameters<typeof trace>[2], options: object): boolean => {
+/** Kernel sizes of the convolutions of blocks that only the weight gradient of such an image has. */
+const slidingKernels = (inputs: Parameters<typeof trace>[2], options: object): number[][] => {
   const program = withGradients(({ x, w }) => conv2d(x!, w!, options));
   const { nodes } = lowerGraph(trace(program, {}, inputs), { block: 16 });
   const kernels = nodes
     .filter(({ op, domain }) => op === 'Conv' && domain !== '')
-    .map(({ attrs }) => attrs['kernel_shape']);
-  return kernels.some((kernel) => (kernel as { ints: number[] }).ints[0]! > 3);
+    .map(({ attrs }) => (attrs['kernel_shape'] as { ints: number[] }).ints);
+  return kernels.filter(([, width]) => width! > 3);
 };
 
 const pad = [
@@ -38,6 +39,31 @@ it.each([
   { name: 'one tap', x: [16, 5, 7, 16], w: [1, 1, 16, 16], options: {}, blocks: false },
 ])('weight gradient: $name', async ({ x, w, options, blocks }) => {
   const inputs = { x: floats(x), w: floats(w, 3) };
-  expect(slidesOverBlocks(inputs, options)).toBe(blocks);
+  expect(slidingKernels(inputs, options)).toHaveLength(blocks ? 1 : 0);
   await expectSame(({ x, w }) => conv2d(x!, w!, options), inputs, { tolerance: 1e-5 });
+});
+
+// A filter of 16 images and 16 channels fits into the cache up to 1024 pixels.
+it.each([
+  { name: '1024 pixels', x: [16, 32, 32, 1], w: [3, 3, 1, 16], options: {}, strips: 1, rows: 32 },
+  { name: 'dy slides over x', x: [16, 36, 30, 2], w: [3, 3, 2, 16], options: {}, strips: 2, rows: 18 },
+  { name: 'x slides over dy', x: [16, 36, 30, 16], w: [3, 3, 16, 2], options: {}, strips: 2, rows: 18 },
+  { name: 'uneven padding', x: [16, 38, 29, 2], w: [3, 2, 2, 16], options: { pad }, strips: 2, rows: 19 },
+  { name: 'two blocks of images', x: [32, 26, 21, 1], w: [3, 3, 1, 16], options: {}, strips: 2, rows: 13 },
+  { name: 'stride 2', x: [16, 72, 60, 1], w: [3, 3, 1, 16], options: { strides: 2 }, strips: 2, rows: 18 },
+  { name: 'a prime height', x: [16, 37, 28, 1], w: [3, 3, 1, 16], options: {}, strips: 37, rows: 1 },
+])('weight gradient of a large image in strips: $name', async ({ x, w, options, strips, rows }) => {
+  const inputs = { x: floats(x), w: floats(w, 3) };
+  const kernels = slidingKernels(inputs, options);
+  expect(kernels).toHaveLength(strips);
+  expect(new Set(kernels.map(([height]) => height))).toEqual(new Set([rows]));
+  const program = withGradients(({ x, w }) => conv2d(x!, w!, options));
+  // The reference is the plain convolution, which is compared with TF.js in conv2d.test.ts: TF.js is slow at this size.
+  const engines = [
+    await openOnnxEngine({ threads: 1 }),
+    await openOnnxEngine({ threads: 1, convolutions: 'plain' }),
+  ] as const;
+  const [blocked, plain] = [await runOnnx(program, inputs, engines[0]), await runOnnx(program, inputs, engines[1])];
+  expect(blocked).toBeAllClose(plain, closeTo(1e-5));
+  for (const engine of engines) await engine.dispose();
 });
