@@ -52,6 +52,7 @@ export { stepsToTargetByArm, stepsToTargetTable } from './report/steps-to-target
 export { formatSpeedup, type StepsToTarget } from './report/steps-to-target.js';
 export type { Experiment } from './run/experiment.js';
 export { runExperiment, trainingRunner } from './run/run-experiment.js';
+export { tQuantile } from './statistics/student-t.js';
 export { logSpeedup, type LogSpeedup, type MetricFloor } from './statistics/log-speedup.js';
 export { holm, pValue, type Interval } from './statistics/recipe-table.js';
 export { fitSpeedups, power, type SpeedupEstimate } from './statistics/speedup-table.js';

@@ -1,4 +1,4 @@
-/** The arms of `momentum`: ablations of MDLRC, other optimizers, and a sweep of constant momentum. */
+/** The arms of `momentum`: ablations of MDLRC, and other optimizers. */
 import { batchSize, recipe, type Arm, type OptimizerChoice, type Scale } from '@dm/experiments';
 
 /** An optimizer to try at several learning rates. */
@@ -73,13 +73,4 @@ export function armAt(candidate: Candidate, lr: number, scale: Scale, name = can
 /** One arm per learning rate of the candidate. */
 export function grid(candidate: Candidate, scale: Scale): Arm[] {
   return candidate.lrs.map((lr) => armAt(candidate, lr, scale, `${candidate.name}-lr${lr}`));
-}
-
-/** Several constant values of beta1, with a constant learning rate of 3e-3. */
-export function momentumSweep(scale: Scale): Arm[] {
-  return [0, 0.5, 0.9, 0.95, 0.99].map((momentum) => ({
-    name: `beta1-${momentum}`,
-    about: `constant beta1 ${momentum}, constant lr 0.003`,
-    recipe: recipe({ optimizer: { momentum, lr: 3e-3 }, batch: [{ share: 1, size: batchSize[scale] }] }),
-  }));
 }

@@ -4,13 +4,10 @@ import {
   bestArm,
   compareArms,
   curveFigure,
-  finalInterval,
   finalValue,
   finalSeeds,
   finalSize,
-  formatInterval,
   scaleCaveats,
-  lineFigure,
   measurementMethod,
   rankArms,
   screeningSize,
@@ -20,27 +17,13 @@ import {
   type Arm,
   type Conclusion,
   type Experiment,
-  type Figure,
   type Scale,
   type StageResults,
-  type Table,
 } from '@dm/experiments';
-import { ablations, armAt, grid, momentumSweep, rivals } from './arms.js';
+import { ablations, armAt, grid, rivals } from './arms.js';
 
 /** Number of other optimizers in the finals. */
 const BEST_RIVALS = 2;
-
-/** Steps between readings of the parameters in the sweep. */
-const PATH_EVERY: Readonly<Record<Scale, number>> = { smoke: 0, laptop: 5, full: 50 };
-
-const momentumSweepStage = {
-  name: 'ladder',
-  about: 'a sweep of constant momentum, to see whether a large momentum slows training or causes oscillations.',
-  trials: (scale: Scale) => {
-    const size = { ...screeningSize[scale], pathEvery: PATH_EVERY[scale], validations: 10 };
-    return trialGrid('ladder', truncateForSmoke(momentumSweep(scale), scale, 1), size, finalSeeds[scale]);
-  },
-};
 
 export const momentum: Experiment = {
   name: 'momentum',
@@ -48,7 +31,8 @@ export const momentum: Experiment = {
   claim:
     'Decaying the momentum during training, with the learning rate decreased in compensation (MDLRC), makes the training ' +
     'of diffusion models faster or better. The stated reason is that with such a smooth loss landscape, a large momentum ' +
-    'slows convergence and causes oscillations (arXiv:2404.07946, abstract; the formula is a reconstruction).',
+    'slows convergence and causes oscillations (arXiv:2404.07946, abstract; the formula is a reconstruction). The ' +
+    'experiment momentum-grid tests that reason.',
   setup: (scale) => [
     `In the screening, each optimizer is tried at four learning rates with one seed on ${screeningSize[scale].images} images. ` +
       'In the finals, all ablations use the same learning rate: the best one for the baseline by EMA validation loss, among ' +
@@ -76,7 +60,6 @@ export const momentum: Experiment = {
       trials: (scale, { screening }) =>
         trialGrid('final', finalists(scale, screening!), finalSize[scale], finalSeeds[scale]),
     },
-    momentumSweepStage,
   ],
   conclude,
 };
@@ -111,7 +94,7 @@ function finalists(scale: Scale, screening: StageResults): Arm[] {
 }
 
 function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale): Conclusion {
-  const { screening, final, ladder: sweep } = results as Record<'screening' | 'final' | 'ladder', StageResults>;
+  const { screening, final } = results as Record<'screening' | 'final', StageResults>;
   const comparisons = {
     constant: compareArms(final, 'mdlrc', 'constant'),
     demon: compareArms(final, 'demon', 'constant'),
@@ -136,19 +119,10 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
       reading,
       ...(open ? [] : Object.values(comparisons).map(({ sentence }) => sentence)),
       ...collapses(final),
-      ...sweepSentences(sweep),
       scaleCaveats[scale],
     ],
-    tables: [
-      armTable('Finals', final, 'constant'),
-      ...(sweep.size > 0 ? [sweepTable(sweep)] : []),
-      armTable('Screening, one seed', screening),
-    ],
-    figures: [
-      ...curveFigure(final, 'validation', 'raw'),
-      ...curveFigure(final, 'validation', 'ema'),
-      ...pathFigure(sweep),
-    ],
+    tables: [armTable('Finals', final, 'constant'), armTable('Screening, one seed', screening)],
+    figures: [...curveFigure(final, 'validation', 'raw'), ...curveFigure(final, 'validation', 'ema')],
     numbers: {
       beside: Object.fromEntries(
         Object.entries(comparisons).map(([name, compared]) => [name, withCommittedSpelling(compared)]),
@@ -165,61 +139,4 @@ function collapses(final: StageResults): string[] {
       ? []
       : [`${name} collapsed with ${count} of ${trials.length} seeds, which are included in its means and intervals.`];
   });
-}
-
-function sweepSentences(sweep: StageResults): string[] {
-  const last = (name: string) => finalInterval(sweep.get(name) ?? [], 'validation', 'ema');
-  const names = [...sweep.keys()];
-  const finals = names.map((name) => [name, last(name)] as const);
-  if (finals.length < 5 || finals.some(([, value]) => value?.low === undefined)) return [];
-  const best = finals.reduce((a, b) => (b[1]!.mean < a[1]!.mean ? b : a));
-  const high = compareArms(sweep, 'beta1-0.99', 'beta1-0.9');
-  const least = names.map((name) => [name, lowestCosine(sweep.get(name)!)] as const);
-  const swinging = least.filter(([, value]) => value !== undefined && value < -0.05).map(([name]) => name);
-  return [
-    `In the sweep of constant momentum, ${best[0]} has the lowest final EMA validation loss, ${formatInterval(best[1]!, 4)}. ${high.sentence}`,
-    swinging.length === 0
-      ? 'The parameters do not oscillate at any momentum: the mean cosine between displacements 5 to 40 steps apart is never below -0.05.'
-      : `The parameters oscillate (mean cosine between displacements below -0.05 at a lag of up to 40 steps) with ${swinging.join(', ')}.`,
-  ];
-}
-
-/** The lowest mean cosine over seeds, in the second half of the run. */
-function lowestCosine(trials: StageResults extends ReadonlyMap<string, infer T> ? T : never): number | undefined {
-  const rows = trials.flatMap(({ pathCosines }) => (pathCosines === undefined ? [] : [pathCosines[1]!]));
-  if (rows.length === 0) return undefined;
-  return Math.min(...rows[0]!.map((_, lag) => rows.reduce((sum, row) => sum + row[lag]!, 0) / rows.length));
-}
-
-function sweepTable(sweep: StageResults): Table {
-  const base = armTable('Sweep of constant momentum', sweep, 'beta1-0.9');
-  return {
-    ...base,
-    columns: [...base.columns, 'lowest mean cosine between displacements'],
-    rows: base.rows.map((row) => {
-      const value = lowestCosine(sweep.get(row[0]!) ?? []);
-      return [...row, value === undefined ? '' : value.toFixed(3)];
-    }),
-  };
-}
-
-function pathFigure(sweep: StageResults): Figure[] {
-  const series = [...sweep].flatMap(([name, trials]) =>
-    trials.flatMap(({ pathCosines, size }) =>
-      pathCosines === undefined
-        ? []
-        : [{ name, x: pathCosines[1]!.map((_, lag) => (lag + 1) * size.pathEvery), y: pathCosines[1]! }],
-    ),
-  );
-  if (series.length === 0) return [];
-  return [
-    lineFigure({
-      name: 'path-cosines',
-      caption:
-        'Mean cosine between displacements of the parameters, second half of the run; negative values mean oscillation',
-      xTitle: 'steps between the displacements',
-      yTitle: 'mean cosine',
-      series,
-    }),
-  ];
 }

@@ -30,8 +30,8 @@ export interface Size {
   readonly samples: number;
   /** DDIM steps per sample. */
   readonly samplerSteps: number;
-  /** Steps between readings of the parameters for `displacementCosines`; 0 disables them. */
-  readonly pathEvery: number;
+  /** Always 0: not used any more, but part of the keys of committed results. */
+  readonly pathEvery: 0;
 }
 
 const plainUnet = (channels: readonly number[]): Size['unet'] => ({

@@ -55,7 +55,7 @@ export function openStore<T extends AnyTrial, R extends AnyResult>(
 }
 
 /** Experiments that store their results in another format. */
-const otherKinds = new Set(['primary']);
+const otherKinds = new Set(['primary', 'start']);
 
 /** Paths of the finished trials of all experiments at this scale, by key. */
 function finishedTrials(folder: string, accepts: (result: AnyResult) => boolean): Map<string, string> {

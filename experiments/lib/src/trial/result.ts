@@ -33,8 +33,6 @@ export interface TrialResult {
   readonly points: readonly Point[];
   /** The step at which the run ended because of a non-finite loss or parameter. Absent if the run is complete. */
   readonly divergedAt?: number;
-  /** Mean cosines between displacements of the parameters in each half of the run, [2, lags], if `pathEvery` is set. */
-  readonly pathCosines?: readonly (readonly number[])[];
   readonly seconds: { readonly training: number; readonly measuring: number };
   readonly from?: string;
   readonly extractor: { readonly name: string; readonly weightsSha256: string };

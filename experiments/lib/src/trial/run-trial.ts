@@ -2,7 +2,6 @@
 import type { Dataset } from '@dm/data';
 import type { Engine, NdArray } from '@dm/ops';
 import { trialFields, type Trial } from '../recipe/trial.js';
-import { displacementCosines, LAGS } from './displacement-cosines.js';
 import type { Point, RawAndEma, TrialResult } from './result.js';
 import { createImageSampler, type SampleMetric } from './sample-quality.js';
 import { createPhases } from './setup.js';
@@ -26,7 +25,6 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
   const totalSteps = phases.at(-1)!.end;
   const validator = await createValidator(denoiser, context.heldOut, size.validationImages, engine, 'epsilon');
   const sampler = createImageSampler(denoiser, size.samplerSteps, engine);
-  const path = size.pathEvery > 0 ? displacementCosines() : undefined;
   const validateAt = evenlySpacedSteps(size.validations, totalSteps);
   const sampleAt = evenlySpacedSteps(size.sampleEvaluations, totalSteps);
 
@@ -43,28 +41,24 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
       guard,
     })) {
       losses.push(result.loss);
-      const isPathRead = path !== undefined && step % size.pathEvery === 0;
-      if (!isPathRead && !validateAt.has(step) && !sampleAt.has(step)) continue;
+      if (!validateAt.has(step) && !sampleAt.has(step)) continue;
       const pause = performance.now();
       const arrays = await state.read();
-      if (isPathRead) path.add(arrays['params']!.data as Float32Array);
-      if (validateAt.has(step) || sampleAt.has(step)) {
-        const weights = { raw: arrays['params']!, ema: arrays['ema']! };
-        const validation = validateAt.has(step) ? await forRawAndEma(weights, (w) => validator.validate(w)) : undefined;
-        if (validation !== undefined && !Number.isFinite(validation.raw.loss)) {
-          divergedAt = step;
-          break;
-        }
-        const samples = sampleAt.has(step)
-          ? await forRawAndEma(weights, async (w) => sampleMetric.evaluate(await sampler.samples(w, size.samples)))
-          : undefined;
-        points.push({
-          step,
-          images,
-          ...(validation !== undefined && { validation }),
-          ...(samples !== undefined && { samples }),
-        });
+      const weights = { raw: arrays['params']!, ema: arrays['ema']! };
+      const validation = validateAt.has(step) ? await forRawAndEma(weights, (w) => validator.validate(w)) : undefined;
+      if (validation !== undefined && !Number.isFinite(validation.raw.loss)) {
+        divergedAt = step;
+        break;
       }
+      const samples = sampleAt.has(step)
+        ? await forRawAndEma(weights, async (w) => sampleMetric.evaluate(await sampler.samples(w, size.samples)))
+        : undefined;
+      points.push({
+        step,
+        images,
+        ...(validation !== undefined && { validation }),
+        ...(samples !== undefined && { samples }),
+      });
       measuring += performance.now() - pause;
     }
   } catch (error) {
@@ -85,7 +79,6 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
     trainingLoss: lossByTenth(losses, totalSteps),
     points,
     ...(divergedAt !== undefined && { divergedAt }),
-    ...(path !== undefined && losses.length > (LAGS + 2) * size.pathEvery * 2 && { pathCosines: path.cosines() }),
     seconds: { training: (total - measuring) / 1000, measuring: measuring / 1000 },
     extractor: { name, weightsSha256 },
   });

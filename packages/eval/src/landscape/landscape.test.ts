@@ -50,6 +50,19 @@ describe('of a quadratic', () => {
     expect(Math.abs(trace.value - exact)).toBeLessThan(4 * trace.standardError!);
   });
 
+  it('the eigenvectors of the largest eigenvalues are the reflected axes', async () => {
+    const spectrum = await hessianSpectrum(quadratic, at, { top: 3, steps: 10 });
+    const axis = Float64Array.from(eigenvalues, (_, i) => i + 1);
+    for (let k = 0; k < 3; k++) {
+      // Column k of the reflection I - 2 a a^T / a^T a.
+      const exact = axis.map((a, i) => (i === k ? 1 : 0) - (2 * a * axis[k]!) / dot(axis, axis));
+      const vector = spectrum.eigenvector(k);
+      expect(norm(vector)).toBeCloseTo(1, 12);
+      expect(Math.abs(dot(vector, exact))).toBeCloseTo(1, 9);
+    }
+    expect(() => spectrum.eigenvector(3)).toThrowWith({ type: RangeError, contains: ['eigenvector', 'got 3'] });
+  });
+
   it('the density integrates to 1', async () => {
     const { density } = await hessianSpectrum(quadratic, at, { steps: 6, probes: 2 });
     const spacing = density.at[1]! - density.at[0]!;

@@ -37,6 +37,11 @@ export interface HessianSpectrum {
   readonly largest: readonly Eigenvalue[];
   /** Ascending. */
   readonly smallest: readonly Eigenvalue[];
+  /**
+   * The unit Ritz vector [P] of `largest[k]`, an approximate eigenvector; its sign is arbitrary.
+   * @throws {RangeError} if k is not an index of `largest`
+   */
+  eigenvector(k: number): Float64Array;
   readonly density: SpectralDensity;
   /** Hutchinson's estimate of the trace: mean over the probes, and its standard error if there are several. */
   readonly trace: { readonly value: number; readonly standardError: number | null };
@@ -96,6 +101,10 @@ export async function hessianSpectrum(
   return {
     largest: pairs.slice(0, count),
     smallest: pairs.slice(-count).toReversed(),
+    eigenvector(k) {
+      checkInteger('hessianSpectrum: index of the eigenvector', k, 0, count - 1);
+      return first!.vector(k);
+    },
     density: spectralDensity(runs, width),
     trace: { value: mean, standardError: probes > 1 ? Math.sqrt(variance / probes) : null },
     error: {
