@@ -1,150 +1,89 @@
-/** Compares the loss landscape of the diffusion model with the others, paired by seed. */
-import {
-  confidenceInterval,
-  formatInterval,
-  type ConfidenceInterval,
-  type StageResults,
-  type Table,
-} from '@dm/experiments';
+/** Compares the denoiser's loss landscape with those of the other tasks, paired by seed. */
+import { confidenceInterval, holm, pValue, type ConfidenceInterval, type StageResults } from '@dm/experiments';
+import { measuresOf, primaryNames, type PrimaryMeasure } from './measures.js';
 import type { LandscapeResult, LandscapeView } from './run-trial.js';
-import { roughnessNames, roughnessMeasures, roughnessOf, type RoughnessMeasure } from './roughness.js';
 
-type Results = StageResults<LandscapeResult>;
-
-/** A loss over all timesteps, or of a network: `diffusion`, `gan generator`, ... */
-export interface ComparedLoss {
+/** The landscapes of a task or noise range, one per seed. */
+export interface TaskViews {
   readonly name: string;
   readonly seeds: readonly { readonly seed: number; readonly view: LandscapeView }[];
 }
 
-export function wholeLosses(results: Results): ComparedLoss[] {
-  return [...results].flatMap(([arm, trials]) => {
-    const names = (trials[0]?.views ?? []).filter(({ isWhole }) => isWhole).map(({ name }) => name);
-    return names.map((view) => ({
-      name: names.length === 1 ? arm : `${arm} ${view}`,
-      seeds: trials.map((trial) => ({ seed: trial.seed, view: trial.views.find(({ name }) => name === view)! })),
-    }));
-  });
+/** The whole loss of each task, restricted to seeds with which all of them are finished. */
+export function wholeLosses(results: StageResults<LandscapeResult>): TaskViews[] {
+  const arms = [...results];
+  const isShared = (seed: number) => arms.every(([, trials]) => trials.some((trial) => trial.seed === seed));
+  return arms.map(([name, trials]) => ({
+    name,
+    seeds: trials.filter(({ seed }) => isShared(seed)).map(({ seed, views }) => ({ seed, view: views[0]! })),
+  }));
 }
 
-/** `Hessian too inexact`: Hessian-vector products depend too much on the step size to compare eigenvalues. */
-export type Judgment = 'smoother' | 'rougher' | 'no clear difference' | 'Hessian too inexact' | 'not measured';
+/** Maximum relative error of Hessian-vector products for which eigenvalues are compared; set in advance. */
+export const MAX_HESSIAN_ERROR = 0.05;
 
-/** Maximum relative error of Hessian-vector products, over seeds, for which eigenvalues are compared. */
-export const MAX_HESSIAN_ERROR = 0.1;
-const hessianMeasures: readonly RoughnessMeasure[] = ['topCurvature', 'negative'];
+/** Relative error of Hessian-vector products when the step is changed, maximum over seeds. */
+export const hessianError = ({ seeds }: TaskViews): number =>
+  Math.max(...seeds.map(({ view }) => Math.max(view.spectrum.stepError, view.spectrum.eigenvectorError)));
 
-/** Relative error of Hessian-vector products, maximum over seeds. */
-export const hessianError = (loss: ComparedLoss): number =>
-  Math.max(...loss.seeds.map(({ view }) => view.spectrum.stepError));
-
-export interface Difference {
+/** A measure of another task divided by the denoiser's: geometric mean over seeds, and its 95 % interval. */
+export interface Comparison {
   readonly other: string;
-  readonly measure: RoughnessMeasure;
-  /** Diffusion minus the other, paired by seed. */
-  readonly difference: ConfidenceInterval | undefined;
-  readonly judgment: Judgment;
+  readonly measure: PrimaryMeasure;
+  /** Above 1: the denoiser is smoother. Undefined if a value is not positive with some seed. */
+  readonly ratio?: ConfidenceInterval;
+  /** Two-sided p-value of the ratio 1 (Student's t on paired logarithms), if there is more than one seed. */
+  readonly p?: number;
+  /** `p` adjusted by Holm's method over all comparisons. */
+  readonly adjusted?: number;
 }
 
-/** Differences of all measures; not ratios, because some measures are 0. */
-export function differences(diffusion: ComparedLoss, other: ComparedLoss): Difference[] {
-  return roughnessNames.map((measure) => {
-    const values = diffusion.seeds.flatMap(({ seed, view }) => {
-      const sameSeed = other.seeds.find((one) => one.seed === seed);
-      const [a, b] = [roughnessOf(view)[measure], sameSeed === undefined ? null : roughnessOf(sameSeed.view)[measure]];
-      return a === null || b === null ? [] : [a - b];
-    });
-    const difference = values.length === 0 ? undefined : confidenceInterval(values);
-    const isInexact = Math.max(hessianError(diffusion), hessianError(other)) > MAX_HESSIAN_ERROR;
-    const judgment =
-      hessianMeasures.includes(measure) && isInexact ? 'Hessian too inexact' : judgeDifference(difference);
-    return { other: other.name, measure, difference, judgment };
-  });
-}
-
-function judgeDifference(difference: ConfidenceInterval | undefined): Judgment {
-  if (difference?.low === undefined || difference.high === undefined) return 'not measured';
-  if (difference.high < 0) return 'smoother';
-  return difference.low > 0 ? 'rougher' : 'no clear difference';
-}
-
-/** Mean and interval over seeds; undefined if no seed has this measure. */
-export function meanOverSeeds(loss: ComparedLoss, measure: RoughnessMeasure): ConfidenceInterval | undefined {
-  const values = loss.seeds.flatMap(({ view }) => roughnessOf(view)[measure] ?? []);
-  return values.length === 0 ? undefined : confidenceInterval(values);
-}
-
-export function roughnessTable(losses: readonly ComparedLoss[]): Table {
-  return {
-    title: 'Scale-free measures; smaller is smoother',
-    columns: [
-      'loss',
-      'parameters',
-      'seeds',
-      'loss before, after',
-      ...roughnessNames.map((measure) => roughnessMeasures[measure]),
-      'error of Hessian-vector products',
-    ],
-    rows: losses.map((loss) => [
-      loss.name,
-      String(loss.seeds[0]!.view.parameters),
-      String(loss.seeds.length),
-      beforeAfter(loss.seeds.map(({ view }) => view)),
-      ...roughnessNames.map((measure) => formatOptional(meanOverSeeds(loss, measure))),
-      hessianError(loss).toPrecision(2),
-    ]),
-  };
-}
-
-export function differencesTable(found: readonly Difference[]): Table {
-  const others = [...new Set(found.map(({ other }) => other))];
-  return {
-    title: 'Diffusion minus the other, paired by seed',
-    columns: ['measure', ...others.map((other) => `minus ${other}`)],
-    rows: roughnessNames.map((measure) => [
-      roughnessMeasures[measure],
-      ...others.map((other) => {
-        const one = found.find((each) => each.other === other && each.measure === measure)!;
-        return one.difference === undefined ? 'not measured' : `${formatOptional(one.difference)}: ${one.judgment}`;
-      }),
-    ]),
-  };
-}
-
-/** The diffusion model's loss per noise range. Each range has its own start and end, and so its own drop. */
-export function noiseRangeTable(diffusion: readonly LandscapeResult[]): Table {
-  const names = (diffusion[0]?.views ?? []).map(({ name }) => name);
-  const shown = ['barrierFromStart', 'riseFromStart', 'barrierToPartner', 'topCurvature', 'negative'] as const;
-  return {
-    title: 'The diffusion model by noise range',
-    columns: [
-      'noise',
-      'seeds',
-      'loss before, after',
-      ...shown.map((measure) => roughnessMeasures[measure]),
-      'largest eigenvalue',
-      'trace',
-    ],
-    rows: names.map((name) => {
-      const views = diffusion.map(({ views: all }) => all.find((view) => view.name === name)!);
-      const loss: ComparedLoss = { name, seeds: views.map((view, seed) => ({ seed, view })) };
-      return [
-        name === 'whole' ? 'all timesteps' : name,
-        String(views.length),
-        beforeAfter(views),
-        ...shown.map((measure) => formatOptional(meanOverSeeds(loss, measure))),
-        formatOptional(confidenceInterval(views.map(({ spectrum }) => spectrum.largest[0]!))),
-        formatOptional(confidenceInterval(views.map(({ spectrum }) => spectrum.trace))),
-      ];
+/** All primary comparisons. A comparison without a ratio counts in Holm's correction with p = 1. */
+export function comparisons(denoiser: TaskViews, others: readonly TaskViews[]): Comparison[] {
+  const found = others.flatMap((other) =>
+    primaryNames.map((measure): Comparison => {
+      const logs = denoiser.seeds.map(({ seed, view }) => {
+        const paired = other.seeds.find((one) => one.seed === seed)!.view;
+        return Math.log(measuresOf(paired)[measure] / measuresOf(view)[measure]);
+      });
+      const same = { other: other.name, measure };
+      if (logs.length === 0 || !logs.every(Number.isFinite)) return same;
+      return { ...same, ratio: geometric(logs), ...(logs.length > 1 && { p: pOf(logs) }) };
     }),
+  );
+  const adjusted = holm(found.map(({ p }) => p ?? 1));
+  return found.map((one, i) => (one.p === undefined ? one : { ...one, adjusted: adjusted[i]! }));
+}
+
+/** Two-sided p-value of mean 0. */
+function pOf(values: readonly number[]): number {
+  const n = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / n;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
+  return pValue({ value: mean, standardError: Math.sqrt(variance / n), df: n - 1 });
+}
+
+/** Geometric mean and 95 % interval (Student's t on the logarithms). */
+function geometric(logs: readonly number[]): ConfidenceInterval {
+  const { mean, low, high, n } = confidenceInterval(logs);
+  return {
+    mean: Math.exp(mean),
+    n,
+    ...(low !== undefined && high !== undefined && { low: Math.exp(low), high: Math.exp(high) }),
   };
 }
 
-function beforeAfter(views: readonly LandscapeView[]): string {
-  return (['start', 'end'] as const)
-    .map((which) => formatOptional(confidenceInterval(views.map(({ loss }) => loss[which]))))
-    .join(', ');
+/** Geometric mean of a measure over seeds; undefined if there are none, or a value is not positive. */
+export function measureOverSeeds({ seeds }: TaskViews, measure: PrimaryMeasure): ConfidenceInterval | undefined {
+  const logs = seeds.map(({ view }) => Math.log(measuresOf(view)[measure]));
+  return logs.length === 0 || !logs.every(Number.isFinite) ? undefined : geometric(logs);
 }
 
-export const formatOptional = (value: ConfidenceInterval | undefined): string =>
-  value === undefined ? '' : formatInterval(value);
+/** The noise ranges of the denoiser, with the seeds with which they were measured. */
+export function noiseRanges(denoiser: readonly LandscapeResult[]): TaskViews[] {
+  const measured = denoiser.filter(({ views }) => views.length > 1);
+  return (measured[0]?.views ?? []).map(({ name }, k) => ({
+    name: name === 'whole' ? 'all timesteps' : name,
+    seeds: measured.map(({ seed, views }) => ({ seed, view: views[k]! })),
+  }));
+}

@@ -1,51 +1,52 @@
-/** Trains a model twice and measures its loss landscape. */
-import { filterNormalizedDirection, hessianSpectrum, interpolate, planeSlice, type HessianSpectrum } from '@dm/eval';
+/** Trains the UNet on a task and measures its loss landscape. */
+import {
+  filterNormalizedDirection,
+  hessianSpectrum,
+  interpolate,
+  type FlatVector,
+  type HessianSpectrum,
+  type Objective,
+} from '@dm/eval';
 import { trialFields, type AnyResult, type TrialContext } from '@dm/experiments';
 import type { Curve } from './curve-metrics.js';
+import { filterNorms, scaledObjective } from './filter-coordinates.js';
 import { openLandscapes, type LossLandscape } from './landscapes.js';
-import type { LandscapeTrial, Resolution, NetworkRecipe } from './trial.js';
+import type { LandscapeTrial, Resolution, TaskRecipe } from './trial.js';
 
-/** The landscape of one loss, not normalized. roughness.ts computes scale-free measures from it. */
+/** The landscape of one loss, not divided by the drop. measures.ts computes scale-free measures from it. */
 export interface LandscapeView {
   readonly name: string;
-  readonly isWhole: boolean;
   readonly parameters: number;
-  /** Loss before training, after training, and of the partner. */
-  readonly loss: { readonly start: number; readonly end: number; readonly partner: number };
-  /** Lines from initial (0) to trained weights (1), and from the trained weights (0) to the partner's (1). */
-  readonly fromStart: Line;
-  readonly toPartner: Line;
-  /** Slices through the trained weights along filter-normalized random directions. */
-  readonly slices: readonly Curve[];
-  /** The plane spanned by two of these directions, [points, points] in row-major order. */
-  readonly plane: { readonly at: readonly number[]; readonly loss: readonly number[] } | null;
-  /** Squared norm of a filter-normalized direction, which equals that of the weights it changes. */
-  readonly filterNorm2: number;
+  /** Loss before and after training. */
+  readonly loss: { readonly start: number; readonly end: number };
+  /** The line from the initial (0) to the trained weights (1), and its barrier. */
+  readonly fromStart: Curve & { readonly barrier: number };
+  /** d . H d for random filter-normalized directions d. */
+  readonly curvatures: readonly number[];
+  /** Of S H S, with S the filter norms of the trained weights. */
   readonly spectrum: {
     readonly largest: readonly number[];
     readonly smallest: readonly number[];
     /** Error bounds of the largest and smallest eigenvalue. */
     readonly residuals: { readonly largest: number; readonly smallest: number };
-    readonly trace: number;
+    /** Finite-difference step, and the errors of Hessian-vector products that `hessianSpectrum` reports. */
+    readonly step: number;
     readonly stepError: number;
-    /** Values of the density, evenly spaced by `step`, starting at `from`. */
-    readonly density: { readonly from: number; readonly step: number; readonly values: readonly number[] };
+    readonly eigenvectorError: number;
   };
 }
 
-export interface Line extends Curve {
-  readonly barrier: number;
-}
-
 export interface LandscapeResult extends AnyResult {
-  readonly recipe: NetworkRecipe;
+  readonly recipe: TaskRecipe;
   readonly size: LandscapeTrial['size'];
+  /** The whole loss, then the noise ranges of the denoiser. */
   readonly views: readonly LandscapeView[];
+  readonly fd?: { readonly start: number; readonly end: number };
 }
 
 export async function measureLandscape(trial: LandscapeTrial, context: TrialContext): Promise<LandscapeResult> {
   const began = performance.now();
-  const { landscapes, trainingSeconds } = await openLandscapes(trial, context);
+  const { landscapes, fd, trainingSeconds } = await openLandscapes(trial, context);
   const views: LandscapeView[] = [];
   for (const landscape of landscapes) {
     views.push(await measureView(landscape, trial.size, trial.seed));
@@ -54,74 +55,74 @@ export async function measureLandscape(trial: LandscapeTrial, context: TrialCont
   return {
     ...trialFields(trial),
     views,
+    ...(fd !== undefined && { fd: { start: rounded(fd.start), end: rounded(fd.end) } }),
     seconds: { training: trainingSeconds, measuring: (performance.now() - began) / 1000 - trainingSeconds },
   };
 }
 
 async function measureView(landscape: LossLandscape, counts: Resolution, seed: number): Promise<LandscapeView> {
-  const { name, objective, layout, start, end, partner, isWhole } = landscape;
-  const line = async (a: LossLandscape['start'], b: LossLandscape['start']): Promise<Line> => {
-    const { at, loss, barrier } = await interpolate(objective, a, b, { from: 0, to: 1, points: counts.line });
-    return { at: at.map(rounded), loss: loss.map(rounded), barrier: rounded(barrier!) };
-  };
-  const directions = Array.from({ length: Math.max(2, counts.directions) }, (_, k) =>
-    filterNormalizedDirection(end, layout, seed, k),
-  );
-  const slices: Curve[] = [];
-  for (const direction of isWhole ? directions.slice(0, counts.directions) : []) {
-    const to = Float64Array.from(end, (value, i) => value + direction[i]!);
-    const { at, loss } = await interpolate(objective, end, to, { from: -1, to: 1, points: counts.slice });
-    slices.push({ at: at.map(rounded), loss: loss.map(rounded) });
+  const { name, objective, layout, start, end } = landscape;
+  const line = await interpolate(objective, start, end, { from: 0, to: 1, points: counts.line });
+  const norms = filterNorms(end, layout);
+  const scaled = scaledObjective(objective, end, norms);
+  const center = new Float64Array(layout.size);
+  const spectrum = await hessianSpectrum(scaled, center, { steps: counts.lanczos, seed });
+  const curvatures: number[] = [];
+  for (let k = 0; k < counts.directions; k++) {
+    const direction = filterNormalizedDirection(end, layout, seed, k);
+    curvatures.push(rounded(await directionalCurvature(objective, end, direction, RELATIVE_STEP)));
   }
-  const plane = isWhole
-    ? await planeSlice(objective, end, [directions[0]!, directions[1]!], { points: counts.plane })
-    : undefined;
-  // A width of 2 % of the spectrum needs fewer points in the file than the default.
-  const spectrum = await hessianSpectrum(objective, end, { steps: counts.lanczos, width: 0.02, seed });
   return {
     name,
-    isWhole,
     parameters: layout.size,
-    loss: {
-      start: rounded(await objective.loss(start)),
-      end: rounded(await objective.loss(end)),
-      partner: rounded(await objective.loss(partner)),
-    },
-    fromStart: await line(start, end),
-    toPartner: await line(end, partner),
-    slices,
-    plane: plane === undefined ? null : { at: plane.at.map(rounded), loss: Array.from(plane.loss, rounded) },
-    filterNorm2: rounded(directions[0]!.reduce((sum, d) => sum + d * d, 0)),
+    loss: { start: rounded(line.loss[0]!), end: rounded(line.loss.at(-1)!) },
+    fromStart: { at: line.at.map(rounded), loss: line.loss.map(rounded), barrier: rounded(line.barrier!) },
+    curvatures,
     spectrum: spectrumRecord(spectrum),
   };
 }
 
-function spectrumRecord({ largest, smallest, trace, error, density }: HessianSpectrum): LandscapeView['spectrum'] {
-  // The grid has 8 points per standard deviation of the Gaussian; 2 are enough for plots.
-  const stride = 4;
+/** Step along a filter-normalized direction, in units of its norm, as a fraction of the weights. */
+const RELATIVE_STEP = 1e-2;
+
+/** d . H d by a central difference of the slope: (g(p + h d) - g(p - h d)) . d / 2h. */
+async function directionalCurvature(
+  objective: Objective,
+  params: FlatVector,
+  direction: Float64Array,
+  h: number,
+): Promise<number> {
+  const slopeAt = async (t: number) => {
+    const at = Float64Array.from(params);
+    for (let i = 0; i < at.length; i++) at[i]! += t * direction[i]!;
+    const gradient = await objective.gradient(at);
+    let slope = 0;
+    for (let i = 0; i < at.length; i++) slope += gradient[i]! * direction[i]!;
+    return slope;
+  };
+  return ((await slopeAt(h)) - (await slopeAt(-h))) / (2 * h);
+}
+
+function spectrumRecord({ largest, smallest, error }: HessianSpectrum): LandscapeView['spectrum'] {
   return {
     largest: largest.map(({ value }) => rounded(value)),
     smallest: smallest.map(({ value }) => rounded(value)),
     residuals: { largest: rounded(largest[0]!.residual), smallest: rounded(smallest[0]!.residual) },
-    trace: rounded(trace.value),
+    step: rounded(error.step),
     stepError: rounded(error.stepError),
-    density: {
-      from: rounded(density.at[0]!),
-      step: rounded(stride * (density.at[1]! - density.at[0]!)),
-      values: Array.from(
-        density.density.filter((_, i) => i % stride === 0),
-        rounded,
-      ),
-    },
+    eigenvectorError: rounded(error.largest),
   };
 }
 
 /** Rounds to six significant digits, to keep committed files small. */
 const rounded = (value: number): number => Number(value.toPrecision(6));
 
-export function summarize({ views }: LandscapeResult): string {
-  return views
-    .filter(({ isWhole }) => isWhole)
-    .map(({ name, loss }) => `${name} loss ${loss.start.toPrecision(3)} to ${loss.end.toPrecision(3)}`)
-    .join(', ');
+export function summarize({ views, fd }: LandscapeResult): string {
+  const { loss, spectrum } = views[0]!;
+  const distance = fd === undefined ? '' : `, FD-classifier ${fd.start.toPrecision(3)} to ${fd.end.toPrecision(3)}`;
+  return (
+    `loss ${loss.start.toPrecision(3)} to ${loss.end.toPrecision(3)}${distance}, ` +
+    `error of Hessian-vector products ${Math.max(...views.map((view) => view.spectrum.stepError)).toPrecision(2)}, ` +
+    `largest ${spectrum.largest[0]!.toPrecision(3)}, smallest ${spectrum.smallest[0]!.toPrecision(3)}`
+  );
 }

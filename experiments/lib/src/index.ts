@@ -13,12 +13,11 @@ export { createPhases, phaseSteps } from './trial/setup.js';
 export { trialSteps } from './trial/trial-steps.js';
 export { createValidator, type Validation } from './trial/validation.js';
 export {
-  discriminatorObjective,
-  ganLayouts,
   ganRecipe,
   generatorObjective,
   initialGanWeights,
   trainGan,
+  type GanNetworks,
   type GanRecipe,
 } from './contrast/gan.js';
 export {
@@ -31,15 +30,7 @@ export {
 } from './contrast/networks.js';
 export { compileObjective, type CompiledObjective } from './contrast/objective.js';
 export { runContrastTraining } from './contrast/training.js';
-export {
-  decoderWeights,
-  initialVaeWeights,
-  trainVae,
-  vaeLayout,
-  vaeObjective,
-  vaeRecipe,
-  type VaeRecipe,
-} from './contrast/vae.js';
+export { decoderWeights, initialVaeWeights, trainVae, vaeRecipe, type VaeRecipe } from './contrast/vae.js';
 export { armTable, bestArm, compareArms, rankArms, trialGrid, withCommittedSpelling } from './report/compare.js';
 export type { Conclusion, Table } from './report/conclusion.js';
 export { bestRecipeNotice, curveFigure, measurementMethod, scaleCaveats, truncateForSmoke } from './report/describe.js';

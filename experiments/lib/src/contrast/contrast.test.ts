@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evenlySpacedIndices, openData } from '../trial/data.js';
 import { openSampleMetric } from '../trial/sample-quality.js';
 import {
+  decoderGan,
   discriminatorObjective,
   ganLayouts,
   ganRecipe,
@@ -58,17 +59,20 @@ describe('losses on 8x8 images', () => {
   const { generator, discriminator } = initialGanWeights(shape, 3);
 
   it('have gradients that match central differences, on tfjs-cpu', async () => {
-    const g = await generatorObjective(cpu, shape, { discriminator, latents: latents(4) });
+    const networks = decoderGan(shape);
+    const sizes = { generator: ganLayouts(shape).generator.size, discriminator: ganLayouts(shape).discriminator.size };
+    const g = await generatorObjective(cpu, networks, { size: sizes.generator, discriminator, latents: latents(4) });
     await expectGradient(g, generator);
-    const d = await discriminatorObjective(cpu, shape, { generator, images: pictures(4, shape), latents: latents(4) });
+    const d = await discriminatorObjective(cpu, networks, {
+      size: sizes.discriminator,
+      generator,
+      images: pictures(4, shape),
+      latents: latents(4),
+    });
     await expectGradient(d, discriminator);
     const v = await vaeObjective(cpu, shape, { images: pictures(4, shape), eps: latents(4) });
     await expectGradient(v, initialVaeWeights(shape, 3).params);
-    expect([g.size, d.size, v.size]).toEqual([
-      ganLayouts(shape).generator.size,
-      ganLayouts(shape).discriminator.size,
-      vaeLayout(shape).size,
-    ]);
+    expect([g.size, d.size, v.size]).toEqual([sizes.generator, sizes.discriminator, vaeLayout(shape).size]);
     for (const one of [g, d, v]) await one.dispose();
   });
 });

@@ -49,13 +49,27 @@ export function initialGanWeights(shape: ImageShape, seed: number): GanWeights {
   return { generator, discriminator: initialWeights(layouts.discriminator, seed, 1), ema: generator };
 }
 
-/** Generates images: flat `generator`, latents [N, 16] → [N, H, W, C] in [-1, 1]. */
-function generate(generator: tf.Tensor, latents: tf.Tensor, shape: ImageShape): tf.Tensor {
-  return tf.tanh(decode(splitFlat(generator, ganLayouts(shape).generator), latents, shape));
+/** The two networks of a GAN, as functions of flat parameter vectors. */
+export interface GanNetworks {
+  /** Shape of one latent. */
+  readonly latentShape: readonly number[];
+  /** Initial weights, which depend only on `seed`. */
+  initial(this: void, seed: number): GanWeights;
+  /** Latents [N, ...latentShape] → images [N, H, W, C] in [-1, 1]. */
+  generate(this: void, generator: tf.Tensor, latents: tf.Tensor): tf.Tensor;
+  /** Images [N, H, W, C] → logits [N, 1], positive for real images. */
+  discriminate(this: void, discriminator: tf.Tensor, images: tf.Tensor): tf.Tensor;
 }
 
-function discriminatorLogits(discriminator: tf.Tensor, images: tf.Tensor, shape: ImageShape): tf.Tensor {
-  return encode(splitFlat(discriminator, ganLayouts(shape).discriminator), images);
+/** The small decoder and the encoder with leaky ReLUs. */
+export function decoderGan(shape: ImageShape): GanNetworks {
+  const layouts = ganLayouts(shape);
+  return {
+    latentShape: [LATENT_SIZE],
+    initial: (seed) => initialGanWeights(shape, seed),
+    generate: (generator, latents) => tf.tanh(decode(splitFlat(generator, layouts.generator), latents, shape)),
+    discriminate: (discriminator, images) => encode(splitFlat(discriminator, layouts.discriminator), images),
+  };
 }
 
 /**
@@ -63,34 +77,43 @@ function discriminatorLogits(discriminator: tf.Tensor, images: tf.Tensor, shape:
  * generator mean softplus(-d(fake)), discriminator mean softplus(-d(real)) + mean softplus(d(fake)).
  */
 const losses = {
-  generator(generator: tf.Tensor, discriminator: tf.Tensor, latents: tf.Tensor, shape: ImageShape): tf.Tensor {
-    return tf.mean(tf.softplus(tf.neg(discriminatorLogits(discriminator, generate(generator, latents, shape), shape))));
+  generator(
+    { generate, discriminate }: GanNetworks,
+    generator: tf.Tensor,
+    discriminator: tf.Tensor,
+    latents: tf.Tensor,
+  ) {
+    return tf.mean(tf.softplus(tf.neg(discriminate(discriminator, generate(generator, latents)))));
   },
-  discriminator(discriminator: tf.Tensor, images: tf.Tensor, fakes: tf.Tensor, shape: ImageShape): tf.Tensor {
-    const ofReal = tf.softplus(tf.neg(discriminatorLogits(discriminator, images, shape)));
-    return tf.add(tf.mean(ofReal), tf.mean(tf.softplus(discriminatorLogits(discriminator, fakes, shape))));
+  discriminator({ discriminate }: GanNetworks, discriminator: tf.Tensor, images: tf.Tensor, fakes: tf.Tensor) {
+    const ofReal = tf.softplus(tf.neg(discriminate(discriminator, images)));
+    return tf.add(tf.mean(ofReal), tf.mean(tf.softplus(discriminate(discriminator, fakes))));
   },
 };
 
 /**
  * Trains a GAN: for each batch, one discriminator step, then one generator step against the updated discriminator.
+ * `networks` default to the small decoder and the encoder.
  * @throws {Error} if a loss is not finite
  */
-export function trainGan(options: ContrastTrainingOptions<GanRecipe, GanWeights>): Promise<GanWeights> {
+export function trainGan(
+  options: ContrastTrainingOptions<GanRecipe, GanWeights> & { readonly networks?: GanNetworks },
+): Promise<GanWeights> {
   const { train, engine, recipe, seed, steps, snapshotSteps = [], onSnapshot } = options;
+  const { networks = decoderGan(train.shape) } = options;
   const { lr, beta1, emaHalfLife, batchSize } = recipe;
   const optimizer = adam({ lr, beta1 });
   const ema = halfLifeEma({ halfLifeImages: emaHalfLife, batchSize });
   return runContrastTraining({
     name: `GAN, seed ${seed}, step`,
-    program: ganStep(train.shape, optimizer, ema.update),
+    program: ganStep(networks, optimizer, ema.update),
     engine,
-    start: initialState(initialGanWeights(train.shape, seed), optimizer),
+    start: initialState(networks.initial(seed), optimizer),
     steps,
     async inputs(step) {
       const { images } = await loadBatch(train, { seed, step, batchSize });
       const indices = Array.from({ length: batchSize }, (_, i) => step * batchSize + i);
-      const latents = (lane: number) => normalBatch({ seed, stream: 'noise', indices, lane }, [LATENT_SIZE]);
+      const latents = (lane: number) => normalBatch({ seed, stream: 'noise', indices, lane }, networks.latentShape);
       return {
         images: float32(images, [batchSize, ...train.shape]),
         latentsOfDiscriminator: latents(0),
@@ -104,10 +127,10 @@ export function trainGan(options: ContrastTrainingOptions<GanRecipe, GanWeights>
   });
 }
 
-const networks = ['generator', 'discriminator'] as const;
+const networkNames = ['generator', 'discriminator'] as const;
 
 function initialState(start: GanWeights, optimizer: Optimizer): Arrays {
-  const ofNetworks = networks.map((network) => ({
+  const ofNetworks = networkNames.map((network) => ({
     [network]: float32(start[network]),
     ...Object.fromEntries(
       Object.entries(optimizer.init(start[network].length)).map(([slot, zeros]) => [`${network}.${slot}`, zeros]),
@@ -116,22 +139,26 @@ function initialState(start: GanWeights, optimizer: Optimizer): Arrays {
   return { ...ofNetworks[0], ...ofNetworks[1], ema: float32(start.ema) };
 }
 
-function ganStep(shape: ImageShape, optimizer: Optimizer, average: ReturnType<typeof halfLifeEma>['update']): Program {
+function ganStep(
+  networks: GanNetworks,
+  optimizer: Optimizer,
+  average: ReturnType<typeof halfLifeEma>['update'],
+): Program {
   return (state, inputs) => {
     const { generator, discriminator } = state;
-    const update = (network: (typeof networks)[number], gradient: tf.Tensor) => {
+    const update = (network: (typeof networkNames)[number], gradient: tf.Tensor) => {
       const slots = Object.fromEntries(optimizer.slots.map((slot) => [slot, state[`${network}.${slot}`]!]));
       const next = optimizer.update(state[network]!, gradient, slots, inputs);
       const named = Object.entries(next.slots).map(([slot, value]) => [`${network}.${slot}`, value] as const);
       return { params: next.params, slots: Object.fromEntries(named) };
     };
-    const fakes = generate(generator!, inputs['latentsOfDiscriminator']!, shape);
-    const ofDiscriminator = tf.valueAndGrad((d: tf.Tensor) => losses.discriminator(d, inputs['images']!, fakes, shape))(
-      discriminator!,
-    );
+    const fakes = networks.generate(generator!, inputs['latentsOfDiscriminator']!);
+    const ofDiscriminator = tf.valueAndGrad((d: tf.Tensor) =>
+      losses.discriminator(networks, d, inputs['images']!, fakes),
+    )(discriminator!);
     const nextDiscriminator = update('discriminator', ofDiscriminator.grad);
     const ofGenerator = tf.valueAndGrad((g: tf.Tensor) =>
-      losses.generator(g, nextDiscriminator.params, inputs['latentsOfGenerator']!, shape),
+      losses.generator(networks, g, nextDiscriminator.params, inputs['latentsOfGenerator']!),
     )(generator!);
     const nextGenerator = update('generator', ofGenerator.grad);
     const next: Tensors = {
@@ -148,34 +175,39 @@ function ganStep(shape: ImageShape, optimizer: Optimizer, average: ReturnType<ty
   };
 }
 
-/** The generator's loss as a function of its parameters, for a fixed discriminator and latents [N, 16]. */
+/** The generator's loss as a function of its `size` parameters, for a fixed discriminator and latents. */
 export function generatorObjective(
   engine: Engine,
-  shape: ImageShape,
-  fixed: { readonly discriminator: Float32Array; readonly latents: NdArray },
+  networks: GanNetworks,
+  fixed: { readonly size: number; readonly discriminator: Float32Array; readonly latents: NdArray },
 ): Promise<CompiledObjective> {
   return compileObjective(engine, {
     name: 'generator loss',
-    size: ganLayouts(shape).generator.size,
-    loss: (generator, { discriminator, latents }) => losses.generator(generator, discriminator!, latents!, shape),
+    size: fixed.size,
+    loss: (generator, { discriminator, latents }) => losses.generator(networks, generator, discriminator!, latents!),
     inputs: { discriminator: float32(fixed.discriminator), latents: fixed.latents },
   });
 }
 
 /**
- * The discriminator's loss as a function of its parameters, for fixed images [N, H, W, C] and images that a fixed
- * generator makes from latents [N, 16].
+ * The discriminator's loss as a function of its `size` parameters, for fixed images [N, H, W, C] and images that a fixed
+ * generator makes from latents.
  */
 export function discriminatorObjective(
   engine: Engine,
-  shape: ImageShape,
-  fixed: { readonly generator: Float32Array; readonly images: NdArray; readonly latents: NdArray },
+  networks: GanNetworks,
+  fixed: {
+    readonly size: number;
+    readonly generator: Float32Array;
+    readonly images: NdArray;
+    readonly latents: NdArray;
+  },
 ): Promise<CompiledObjective> {
   return compileObjective(engine, {
     name: 'discriminator loss',
-    size: ganLayouts(shape).discriminator.size,
+    size: fixed.size,
     loss: (discriminator, { generator, images, latents }) =>
-      losses.discriminator(discriminator, images!, generate(generator!, latents!, shape), shape),
+      losses.discriminator(networks, discriminator, images!, networks.generate(generator!, latents!)),
     inputs: { generator: float32(fixed.generator), images: fixed.images, latents: fixed.latents },
   });
 }

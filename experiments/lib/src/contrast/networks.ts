@@ -88,11 +88,15 @@ export function encoderLayout([height, width, channels]: ImageShape, outputs: nu
   return flatLayout([...convolutions, ...layer('dense', [pixels * inputs, outputs])]);
 }
 
-/** Encodes images, [N, H, W, C] in [-1, 1] → [N, outputs]. */
-export function encode(p: Tensors, images: tf.Tensor): tf.Tensor {
+/** Encodes images, [N, H, W, C] in [-1, 1] → [N, outputs]. `activation` follows each convolution. */
+export function encode(
+  p: Tensors,
+  images: tf.Tensor,
+  activation: (x: tf.Tensor) => tf.Tensor = (x) => tf.leakyRelu(x, 0.2),
+): tf.Tensor {
   const x = ENCODER.reduce(
     (y, { stride }, i) =>
-      tf.leakyRelu(conv2d(y, p[`conv${i + 1}.weight`]!, { bias: p[`conv${i + 1}.bias`]!, strides: stride }), 0.2),
+      activation(conv2d(y, p[`conv${i + 1}.weight`]!, { bias: p[`conv${i + 1}.bias`]!, strides: stride })),
     images,
   );
   const flat = tf.reshape(x, [images.shape[0], p['dense.weight']!.shape[0]]);

@@ -11,7 +11,8 @@ export interface Table {
 
 /** What the results say about the claim. */
 export interface Conclusion {
-  readonly verdict: 'holds' | 'does not hold' | 'depends' | 'open';
+  /** Absent if the result is not a yes or no: the sentences then state it in numbers. */
+  readonly verdict?: 'holds' | 'does not hold' | 'depends' | 'open';
   /** The number to quote in the summary of all experiments, with its name. Default: the first sentence. */
   readonly key?: string;
   /** Sentences with numbers. The first one must be correct and sufficient on its own. */

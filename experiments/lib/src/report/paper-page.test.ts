@@ -41,6 +41,8 @@ const results = (experiment: string) =>
     numbers: {
       byLength: Record<string, Record<string, { speedup: ConfidenceInterval }>>;
       prefixSwap: readonly { from: number; same: number }[];
+      comparisons: readonly { measure: string; ratio: ConfidenceInterval }[];
+      tasks: readonly { seeds: readonly unknown[] }[];
       groups: readonly {
         kind: string;
         residual?: { same: ConfidenceInterval };
@@ -59,7 +61,7 @@ const finals = (experiment: string, stage: string, arm: string) =>
 
 const intervalText = ({ mean, low, high }: ConfidenceInterval) => {
   const digits = (value: number) => value.toPrecision(3);
-  return `${digits(mean)} (${digits(low!)} to ${digits(high!)})`;
+  return low === undefined ? digits(mean) : `${digits(mean)} (${digits(low)} to ${digits(high!)})`;
 };
 
 const ratioText = (experiment: string, stage: string, arm: string, base: string) => {
@@ -120,9 +122,16 @@ describe('docs/paper.md', () => {
   it('difficulty and landscape', () => {
     const { groups } = /easier by (?<count>\d+ of \d+) measures/.exec(results('difficulty').key)!;
     expect(section('pure noise')).toContain(`by ${groups!['count']} measures`);
-    const smoother = /by (?<count>\d+ of \d+) measures, rougher by (?<rougher>\d+)/.exec(results('landscape').key)!;
-    expect(section('landscape')).toContain(`by ${smoother.groups!['count']} measures`);
-    expect(section('landscape')).toContain(`rougher by ${smoother.groups!['rougher']} `);
+    const { comparisons, tasks } = results('landscape').numbers;
+    expect(section('landscape')).toContain(`${tasks[0]!.seeds.length} of 8 seeds`);
+    const ratios = [...section('landscape').matchAll(/([\d.]+(?: \([\d.]+ to [\d.]+\))?) times/g)].map(
+      ([, ratio]) => ratio,
+    );
+    expect(ratios).toEqual(
+      ['sharpness', 'typicalCurvature', 'negativity'].flatMap((measure) =>
+        comparisons.filter((one) => one.measure === measure).map(({ ratio }) => intervalText(ratio)),
+      ),
+    );
   });
 
   it('curriculum, momentum, and speed-ups', () => {

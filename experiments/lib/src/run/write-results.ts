@@ -47,7 +47,7 @@ export async function writeResults(
     inShort: summary,
     claim,
     ...(notice !== undefined && { notice }),
-    verdict: conclusion.verdict,
+    ...(conclusion.verdict !== undefined && { verdict: conclusion.verdict }),
     ...(conclusion.key !== undefined && { key: conclusion.key }),
     sentences: conclusion.sentences,
     isComplete: isComplete(account),
@@ -91,7 +91,7 @@ function readme(experiment: ExperimentText, conclusion: Conclusion, account: Run
       `# ${name}, ${scale}`,
       ...(notice === undefined ? [] : [`> **Read this first.** ${notice}`]),
       `**Claim.** ${claim}`,
-      `**Verdict: ${conclusion.verdict}.** ${conclusion.sentences.join(' ')}`,
+      `**Verdict${conclusion.verdict === undefined ? '' : `: ${conclusion.verdict}`}.** ${conclusion.sentences.join(' ')}`,
       ...(isComplete(account)
         ? []
         : ['**Unfinished**: missing runs are listed below; the command continues with them.']),

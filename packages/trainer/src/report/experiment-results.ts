@@ -25,7 +25,8 @@ const resultsSchema = z.object({
   inShort: text,
   /** What readers must know before they use any number of these results. */
   notice: text.exactOptional(),
-  verdict: z.enum(['holds', 'does not hold', 'depends', 'open']),
+  /** Absent if the result is not a yes or no: the sentences state it in numbers. */
+  verdict: z.enum(['holds', 'does not hold', 'depends', 'open']).exactOptional(),
   /** The number that a summary quotes, with its name; if absent, the first sentence is used. */
   key: text.exactOptional(),
   sentences: list(text).min(1),

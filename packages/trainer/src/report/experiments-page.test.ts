@@ -152,6 +152,14 @@ describe('the page of the experiments', () => {
     expect(page).toThrowWith({ type: UserError, code: 'FILE_NOT_FOUND', contains: join(folder, 'experiments') });
   });
 
+  it('a result without a verdict is stated by its sentences', () => {
+    const { verdict: _, ...inNumbers } = results;
+    experiment('a', { laptop: inNumbers });
+    const text = page();
+    expect(text).toContain('| in numbers | A over B: 0.5 |');
+    expect(text).toContain('**Verdict.** It is. By half.');
+  });
+
   it('puts what the notices share at its head, and each whole notice in its section', () => {
     experiment('a', { laptop: { ...results, notice: 'Too short. Untuned.' } });
     experiment('b', { laptop: { ...results, experiment: 'b', notice: 'Too short. One seed.' } });

@@ -32,7 +32,7 @@ export function experimentsPage(experiments: readonly ExperimentFolder[], home: 
         ...done.map(({ found }) => [
           { markdown: `[${escapeMarkdown(title(found))}](#${anchor(title(found))})` },
           found.inShort,
-          found.verdict + (found.isComplete ? '' : ' (unfinished)'),
+          (found.verdict ?? 'in numbers') + (found.isComplete ? '' : ' (unfinished)'),
           found.key ?? found.sentences[0]!,
         ]),
         ...experiments
@@ -74,7 +74,7 @@ function section(found: ExperimentResults, folder: string): string[] {
     `## ${escapeMarkdown(title(found))}`,
     ...(found.notice === undefined ? [] : [quoted(found.notice)]),
     `**Claim.** ${escapeMarkdown(found.claim)}`,
-    `**Verdict: ${found.verdict}.** ${escapeMarkdown(found.sentences.join(' '))}`,
+    `**Verdict${found.verdict === undefined ? '' : `: ${found.verdict}`}.** ${escapeMarkdown(found.sentences.join(' '))}`,
     ...(found.isComplete ? [] : ['**Unfinished**: these numbers do not include all planned training runs.']),
     ...(first === undefined ? [] : [`### ${escapeMarkdown(first.title)}`, markdownTable(first.columns, first.rows)]),
     ...others.map((one) => {

@@ -1,0 +1,72 @@
+import { expect, it } from 'vitest';
+import { comparisons, measureOverSeeds, wholeLosses, type TaskViews } from './compare.js';
+import type { LandscapeResult, LandscapeView } from './run-trial.js';
+import { measuresOf } from './measures.js';
+
+const view = (largest: number, smallest: number, curvatures: readonly number[], drop = 2): LandscapeView => ({
+  name: 'whole',
+  parameters: 3,
+  loss: { start: 1 + drop, end: 1 },
+  fromStart: { at: [0, 0.5, 1], loss: [1 + drop, 1 + drop / 2, 1], barrier: 0 },
+  curvatures,
+  spectrum: {
+    largest: [largest],
+    smallest: [smallest],
+    residuals: { largest: 0, smallest: 0 },
+    step: 0.01,
+    stepError: 0,
+    eigenvectorError: 0,
+  },
+});
+
+const task = (name: string, views: readonly LandscapeView[]): TaskViews => ({
+  name,
+  seeds: views.map((one, seed) => ({ seed, view: one })),
+});
+
+it('measures are relative to the drop, or to the largest eigenvalue', () => {
+  expect(measuresOf(view(8, -2, [3, -4]))).toEqual({
+    sharpness: 4,
+    typicalCurvature: Math.sqrt(12.5) / 2,
+    negativity: 0.25,
+    lineGap: 0,
+  });
+  expect(measuresOf(view(8, 1, [1])).negativity).toBe(0);
+  expect(measuresOf(view(8, 1, [1], -1)).sharpness).toBeNaN();
+});
+
+it('ratios are geometric means of pairs, with the p-values of a paired t-test corrected by Holm', () => {
+  const denoiser = task('denoiser', [view(1, -0.1, [1]), view(2, -0.1, [1]), view(4, -0.1, [1]), view(8, -0.1, [1])]);
+  // Ratios of the largest eigenvalues: 2, 4, 8, 2.
+  const other = task('gan', [view(2, -1, [1.1]), view(8, -2, [0.9]), view(32, -3, [1]), view(16, -9, [1])]);
+  const [sharpness, curvature, negativity] = comparisons(denoiser, [other]);
+  // scipy.stats.ttest_1samp(numpy.log([2, 4, 8, 2]), 0): mean, confidence_interval(), and pvalue.
+  expect(sharpness!.ratio!.mean).toBeCloseTo(3.363585661, 8);
+  expect(sharpness!.ratio!.low).toBeCloseTo(1.170009156, 6);
+  expect(sharpness!.ratio!.high).toBeCloseTo(9.66976066, 6);
+  expect(sharpness!.p).toBeCloseTo(0.035352847, 8);
+  expect(curvature!.ratio!.mean).toBeCloseTo((1.1 * 0.9) ** 0.25, 12);
+  // Three comparisons. The p-value of negativity is the second smallest; doubled, it is below the smallest one tripled.
+  expect(negativity!.adjusted).toBeCloseTo(0.106058541, 8);
+  expect(curvature!.adjusted!).toBeGreaterThanOrEqual(sharpness!.adjusted!);
+});
+
+it('a measure that is 0 with some seed has no ratio, and counts in the correction', () => {
+  const denoiser = task('denoiser', [view(1, 1, [1]), view(2, -1, [1])]);
+  const other = task('gan', [view(2, -1, [2]), view(3, -1, [3])]);
+  const found = comparisons(denoiser, [other]);
+  expect(found.map(({ ratio }) => ratio !== undefined)).toEqual([true, true, false]);
+  expect(found[2]!.adjusted).toBeUndefined();
+  expect(measureOverSeeds(denoiser, 'negativity')).toBeUndefined();
+});
+
+it('compares only seeds with which all tasks are finished', () => {
+  const result = (seed: number): LandscapeResult => ({ seed, views: [view(1, -1, [1])] }) as unknown as LandscapeResult;
+  const losses = wholeLosses(
+    new Map([
+      ['denoiser', [result(0), result(1)]],
+      ['gan', [result(1)]],
+    ]),
+  );
+  expect(losses.map(({ seeds }) => seeds.map(({ seed }) => seed))).toEqual([[1], [1]]);
+});
