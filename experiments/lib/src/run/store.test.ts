@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { baseline, recipe } from '../recipe/recipe.js';
 import { screeningSize } from '../recipe/sizes.js';
@@ -21,6 +22,12 @@ const result = (of: Trial): AnyResult => ({
   seconds: { training: 1, measuring: 2 },
 });
 const accepts = (one: AnyResult): one is AnyResult => 'seconds' in one;
+
+it('opens next to the committed results of all experiments, whatever their format', () => {
+  const folder = fileURLToPath(new URL('../../../momentum/results/laptop', import.meta.url));
+  const store = openStore<Trial, AnyResult>(folder, { fresh: false, accepts });
+  expect(store.find({ ...trial('final', 'not trained'), seed: 12_345 })).toBeUndefined();
+});
 
 describe('openStore', () => {
   let root: string;
