@@ -15,7 +15,7 @@ import type { LandscapeResult } from './run-trial.js';
 import { figures, format, ganTable, measuresTable, ratiosTable } from './tables.js';
 import { SEEDS_BY_NOISE, trials, type LandscapeTrial } from './trial.js';
 
-/** Number of seeds that a verdict needs; set in advance. */
+/** Number of seeds that a verdict needs; set after the first seed had been seen. */
 const MIN_SEEDS = 5;
 
 export const landscape: Experiment<LandscapeTrial, LandscapeResult> = {
