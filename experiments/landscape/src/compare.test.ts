@@ -1,9 +1,15 @@
 import { expect, it } from 'vitest';
-import { comparisons, measureOverSeeds, wholeLosses, type TaskViews } from './compare.js';
+import { comparisons, inexactSeeds, measureOverSeeds, wholeLosses, type TaskViews } from './compare.js';
 import type { LandscapeResult, LandscapeView } from './run-trial.js';
 import { measuresOf } from './measures.js';
 
-const view = (largest: number, smallest: number, curvatures: readonly number[], drop = 2): LandscapeView => ({
+const view = (
+  largest: number,
+  smallest: number,
+  curvatures: readonly number[],
+  drop = 2,
+  stepError = 0,
+): LandscapeView => ({
   name: 'whole',
   parameters: 3,
   loss: { start: 1 + drop, end: 1 },
@@ -14,7 +20,7 @@ const view = (largest: number, smallest: number, curvatures: readonly number[], 
     smallest: [smallest],
     residuals: { largest: 0, smallest: 0 },
     step: 0.01,
-    stepError: 0,
+    stepError,
     eigenvectorError: 0,
   },
 });
@@ -69,4 +75,15 @@ it('compares only seeds with which all tasks are finished', () => {
     ]),
   );
   expect(losses.map(({ seeds }) => seeds.map(({ seed }) => seed))).toEqual([[1], [1]]);
+});
+
+it('leaves out a seed with inexact Hessian-vector products where eigenvalues are compared', () => {
+  const denoiser = task('denoiser', [view(1, -1, [1]), view(1, -1, [1]), view(1, -1, [1])]);
+  const other = task('gan', [view(2, -1, [2]), view(100, -100, [16], 2, 0.05), view(8, -1, [2], 2, 0.049)]);
+  expect(inexactSeeds(other)).toEqual([1]);
+  const [sharpness, curvature, negativity] = comparisons(denoiser, [other]);
+  expect([sharpness!.ratio!.n, curvature!.ratio!.n, negativity!.ratio!.n]).toEqual([2, 3, 2]);
+  expect(sharpness!.ratio!.mean).toBeCloseTo(4, 12);
+  expect(curvature!.ratio!.mean).toBeCloseTo(4, 12);
+  expect(negativity!.ratio!.mean).toBeCloseTo(1 / 4, 12);
 });

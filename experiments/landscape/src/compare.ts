@@ -1,6 +1,6 @@
 /** Compares the denoiser's loss landscape with those of the other tasks, paired by seed. */
 import { confidenceInterval, holm, pValue, type ConfidenceInterval, type StageResults } from '@dm/experiments';
-import { measuresOf, primaryNames, type PrimaryMeasure } from './measures.js';
+import { isSpectral, measuresOf, primaryNames, type PrimaryMeasure } from './measures.js';
 import type { LandscapeResult, LandscapeView } from './run-trial.js';
 
 /** The landscapes of a task or noise range, one per seed. */
@@ -19,12 +19,18 @@ export function wholeLosses(results: StageResults<LandscapeResult>): TaskViews[]
   }));
 }
 
-/** Maximum relative error of Hessian-vector products for which eigenvalues are compared; set in advance. */
+/** Relative error of Hessian-vector products below which eigenvalues are compared; set in advance. */
 export const MAX_HESSIAN_ERROR = 0.05;
 
-/** Relative error of Hessian-vector products when the step is changed, maximum over seeds. */
-export const hessianError = ({ seeds }: TaskViews): number =>
-  Math.max(...seeds.map(({ view }) => Math.max(view.spectrum.stepError, view.spectrum.eigenvectorError)));
+/** Relative error of a run's Hessian-vector products when the step is changed. */
+const errorOf = ({ spectrum }: LandscapeView): number => Math.max(spectrum.stepError, spectrum.eigenvectorError);
+
+/** The largest error over the seeds. */
+export const hessianError = ({ seeds }: TaskViews): number => Math.max(...seeds.map(({ view }) => errorOf(view)));
+
+/** Seeds with which the Hessian-vector products are too inexact to compare eigenvalues. */
+export const inexactSeeds = ({ seeds }: TaskViews): readonly number[] =>
+  seeds.filter(({ view }) => !(errorOf(view) < MAX_HESSIAN_ERROR)).map(({ seed }) => seed);
 
 /** A measure of another task divided by the denoiser's: geometric mean over seeds, and its 95 % interval. */
 export interface Comparison {
@@ -38,13 +44,18 @@ export interface Comparison {
   readonly adjusted?: number;
 }
 
-/** All primary comparisons. A comparison without a ratio counts in Holm's correction with p = 1. */
+/**
+ * All primary comparisons. Eigenvalues are compared only with seeds for which both runs have exact products. A comparison
+ * without a ratio counts in Holm's correction with p = 1.
+ */
 export function comparisons(denoiser: TaskViews, others: readonly TaskViews[]): Comparison[] {
   const found = others.flatMap((other) =>
     primaryNames.map((measure): Comparison => {
-      const logs = denoiser.seeds.map(({ seed, view }) => {
+      const inexact = isSpectral[measure] ? [...inexactSeeds(denoiser), ...inexactSeeds(other)] : [];
+      const logs = denoiser.seeds.flatMap(({ seed, view }) => {
+        if (inexact.includes(seed)) return [];
         const paired = other.seeds.find((one) => one.seed === seed)!.view;
-        return Math.log(measuresOf(paired)[measure] / measuresOf(view)[measure]);
+        return [Math.log(measuresOf(paired)[measure] / measuresOf(view)[measure])];
       });
       const same = { other: other.name, measure };
       if (logs.length === 0 || !logs.every(Number.isFinite)) return same;

@@ -9,6 +9,14 @@ export const primaryMeasures = {
   negativity: 'most negative / largest eigenvalue',
 } as const;
 export type PrimaryMeasure = keyof typeof primaryMeasures;
+
+/** Whether a measure uses eigenvalues of the Hessian. */
+export const isSpectral = {
+  sharpness: true,
+  typicalCurvature: false,
+  negativity: true,
+} as const satisfies Readonly<Record<PrimaryMeasure, boolean>>;
+
 export const primaryNames = Object.keys(primaryMeasures) as PrimaryMeasure[];
 
 export interface Measures extends Readonly<Record<PrimaryMeasure, number>> {

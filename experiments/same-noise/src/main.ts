@@ -44,6 +44,7 @@ async function laptop(): Promise<void> {
     count: 200,
     split: 'train',
     trainMissing: !values.trained,
+    swap: { network: 'adamw', every: 5 },
     pictures: folder,
   });
   const write = (name: string, text: string) =>
@@ -64,6 +65,7 @@ async function smoke(): Promise<void> {
       count: 20,
       split: 'test',
       trainMissing: true,
+      swap: { network: 'adamw', every: 25 },
       pictures: folder,
       sameSeed: true,
     });

@@ -8,7 +8,7 @@ const range = ({ least, most }: Summary): string => (least === most ? '' : `${tw
 const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
 
 /** Markdown, as Prettier formats it except for the padding of tables. */
-export function resultsPage({ count, networks, missing, groups, gaussian }: Results): string {
+export function resultsPage({ count, networks, missing, groups, gaussian, swapped }: Results): string {
   const lines = [
     '# Digits of different networks from the same noise',
     '',
@@ -49,10 +49,33 @@ export function resultsPage({ count, networks, missing, groups, gaussian }: Resu
       ({ name, networks: number, same }) => `| \`${name}\` | ${number} | ${interval(same)} | ${range(same)} |`,
     ),
     '',
+    ...swapSection(swapped),
     ...(missing.length > 0 ? [`**Missing: ${missing.join('; ')}.**`, ''] : []),
     '`nx run experiment-same-noise:compare` trains the networks that are missing, five to twelve minutes each on two idle cores,',
     'and writes this page.',
     '',
   ];
   return lines.join('\n');
+}
+
+function swapSection({ name, networks, swaps }: Results['swapped']): string[] {
+  if (swaps.length === 0) return [];
+  return [
+    '## Which sampling steps decide the image',
+    '',
+    `The ${networks} networks \`${name}\` make only the sampling steps from timestep t on; the steps before, at more noise, are`,
+    'made by the Gaussian distribution of the class (a denoiser that no training can improve on if only mean and covariance',
+    'are known) or by the network of the next seed. Similarity to images all of whose steps are made by one network, without',
+    'the mean image of each label: `linear first`, to the network itself; `residual`, the same without what is explained',
+    'linearly, as above; `own` and `other`, if another network makes the first steps, to the network that makes the last ones',
+    'and to the one that makes the first ones.',
+    '',
+    '| t | log SNR | linear first | residual | own | other |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...swaps.map(
+      ({ t, logSnr, linear, linearResidual, own, other }) =>
+        `| ${t} | ${logSnr.toFixed(1)} | ${interval(linear)} | ${interval(linearResidual)} | ${interval(own)} | ${interval(other)} |`,
+    ),
+    '',
+  ];
 }

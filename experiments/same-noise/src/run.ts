@@ -4,8 +4,9 @@ import { openDataset, toBytes, toFloat } from '@dm/data';
 import { isTrained, trainDigits, writePicture } from '@dm/experiments';
 import { generateSamples } from '@dm/trainer';
 import { similarity, summary, withoutLabelMeans, withoutProjections, type Rows, type Summary } from './compare.js';
-import { gaussianImages } from './gaussian.js';
+import { fitGaussians, gaussianImages } from './gaussian.js';
 import type { Network, PairGroup } from './networks.js';
+import { prefixSwaps, type PrefixSwap } from './prefix-swap.js';
 
 export interface CompareOptions {
   readonly networks: Readonly<Record<string, Network>>;
@@ -20,6 +21,8 @@ export interface CompareOptions {
   readonly split: 'train' | 'test';
   /** Otherwise networks that are not trained are left out. */
   readonly trainMissing: boolean;
+  /** The network whose first sampling steps are swapped, with all its seeds, and the number of steps between two swaps. */
+  readonly swap: { readonly network: string; readonly every: number };
   /** Folder for samples.png. */
   readonly pictures: string;
   /** Also compare networks with the same seed. */
@@ -49,6 +52,8 @@ export interface Results {
   readonly groups: readonly GroupResult[];
   /** Similarity of each network's images to the Gaussian distribution's. */
   readonly gaussian: readonly { readonly name: string; readonly networks: number; readonly same: Summary }[];
+  /** The networks whose first sampling steps were swapped. */
+  readonly swapped: { readonly name: string; readonly networks: number; readonly swaps: readonly PrefixSwap[] };
 }
 
 /** Random seed of the noise. */
@@ -77,12 +82,8 @@ export async function compareNetworks(options: CompareOptions): Promise<Results>
     { seed: NOISE_SEED, stream: 'sample', step: 0, indices: Uint32Array.from(labels, (_, i) => i) },
     shape,
   );
-  const gaussian = gaussianImages(
-    { values: toFloat(images), dimension },
-    imageLabels!,
-    { values: noise.data, dimension },
-    labels,
-  );
+  const gaussians = fitGaussians({ values: toFloat(images), dimension }, imageLabels!);
+  const gaussian = gaussianImages(gaussians, { values: noise.data, dimension }, labels);
 
   const sample = async (network: string, seed: number, run: string): Promise<Sampled> => {
     const generated = await generateSamples({ run, count, seed: NOISE_SEED, steps: EVALUATIONS, guidance: 1 });
@@ -121,10 +122,14 @@ export async function compareNetworks(options: CompareOptions): Promise<Results>
   const linear = centered(gaussian);
   const controls = [linear, centered(untrained.rows), centered({ values: noise.data, dimension })];
   const relative = sampled.map((one) => ({ ...one, rows: centered(one.rows) }));
-  const rest = relative.map((one) => ({
-    ...one,
-    rows: withoutProjections(one.rows, controls),
-  }));
+  const residual = (rows: Rows) => withoutProjections(centered(rows), controls);
+  const rest = sampled.map((one) => ({ ...one, rows: residual(one.rows) }));
+  const { network: swappedName, every } = options.swap;
+  const swappedRuns = sampled.flatMap(({ network, seed }) =>
+    network === swappedName ? [options.runOf(network, seed)] : [],
+  );
+  const common = { gaussians, noise, labels, steps: EVALUATIONS, every, centered, residual };
+  const swaps = swappedRuns.length === 0 ? [] : await prefixSwaps({ runs: swappedRuns, ...common });
   return {
     count,
     networks: Object.entries(networks).map(([name, { description }]) => ({
@@ -141,14 +146,14 @@ export async function compareNetworks(options: CompareOptions): Promise<Results>
     groups: groups.flatMap((group) => {
       const compared = (all: readonly Sampled[]) =>
         pairs(all, group.networks, options.sameSeed).map(([a, b]) => similarity(a.rows, b.rows, labels));
-      const [whole, residual] = [compared(relative), compared(rest)];
+      const [whole, remaining] = [compared(relative), compared(rest)];
       if (whole.length === 0) return [];
       return {
         ...group,
         pairs: whole.length,
         same: summary(whole.map(({ same }) => same)),
         found: summary(whole.map(({ found }) => found)),
-        residual: summary(residual.map(({ same }) => same)),
+        residual: summary(remaining.map(({ same }) => same)),
       };
     }),
     gaussian: Object.keys(networks).flatMap((name) => {
@@ -160,6 +165,7 @@ export async function compareNetworks(options: CompareOptions): Promise<Results>
         same: summary(own.map(({ rows }) => similarity(rows, linear, labels).same)),
       };
     }),
+    swapped: { name: swappedName, networks: swappedRuns.length, swaps },
   };
 }
 

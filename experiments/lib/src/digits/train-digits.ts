@@ -1,5 +1,5 @@
 /** Training of networks that several experiments sample from: each is trained once. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -17,13 +17,22 @@ export interface DigitTraining {
   readonly run: string;
 }
 
-/** Trains a network, unless `run` is a finished run of the same configuration. Any other run in its place is removed. */
+/**
+ * Trains a network, unless `run` is a finished run of the same configuration. Any other run in its place is replaced when
+ * the training is finished: two processes may train the same network, and the last one to finish stays.
+ */
 export async function trainDigits(training: DigitTraining): Promise<void> {
   if (isTrained(training)) return;
   const { run } = training;
-  rmSync(run, { recursive: true, force: true });
-  await train({ ...configOf(training), out: run });
-  await atomicWriteFileAsync(finishedFile(run), (file) => file.writeFile(JSON.stringify(resolved(training))));
+  const out = `${run}.${process.pid}`;
+  try {
+    await train({ ...configOf(training), out });
+    await atomicWriteFileAsync(finishedFile(out), (file) => file.writeFile(JSON.stringify(resolved(training))));
+    rmSync(run, { recursive: true, force: true });
+    renameSync(out, run);
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
 }
 
 /** Whether `run` is a finished run of this configuration. */
