@@ -13,7 +13,10 @@ import {
   type Table,
 } from '@dm/experiments';
 import { arms, gaussianArm, seeds, sizes, type ConsistencyTrial } from './arms.js';
-import type { ConsistencyResult } from './run-trial.js';
+import { latentsStage, type LatentsResult, type LatentsTrial } from './latents.js';
+import { latentsTrials } from './latents-arms.js';
+import { latentsConclusion } from './latents-report.js';
+import type { ConsistencyResult } from './result.js';
 import { groups, similarity, type PairGroup, type Similarity, type Space } from './pairs.js';
 import type { PrefixSwap } from './prefix-swap.js';
 import { decodeBytes } from './encoding.js';
@@ -27,7 +30,7 @@ const COSTLY_ARMS = ['wide', 'dit', 'uvit'];
 /** Arms of a smoke run. */
 const SMOKE_ARMS = ['unet', 'gan', 'vae', gaussianArm];
 
-export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResult> = {
+export const consistencyExperiment: Experiment<ConsistencyTrial | LatentsTrial, ConsistencyResult | LatentsResult> = {
   name: 'consistency',
   summary: 'the same noise makes the same images in every diffusion model, not in a GAN',
   claim:
@@ -52,6 +55,22 @@ export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResu
         'sample, excluding the one from the same noise; `found` is the fraction of samples for which the sample from the same ' +
         `noise is the nearest of all (1/${kept} by chance); and models with their initial weights. A measure is void if ` +
         'the untrained UNets are not clearly less similar by it than the trained ones.',
+      'The latents of a GAN or VAE have no preferred axes. In the stage `latents`, those of one model are therefore also ' +
+        'rotated by the orthogonal matrix that fits best (Procrustes). For VAEs, it maps the means of one encoder for 4000 ' +
+        "held-out images to the other's. For GANs, an encoder learns to find the latents of a GAN's own images, and the " +
+        'matrix maps 4000 latents of the other GAN to what this encoder finds in its images. The compared samples are from ' +
+        'other latents. Controls: the matrix fitted to shuffled pairs, a model and its copy with latents rotated by a matrix ' +
+        'that the method does not know, and models with their initial weights. An ' +
+        'untrained VAE does not even find the rotation of its copy, so the untrained GAN is the better control.',
+      'The normalizing flow (RealNVP: 8 affine couplings with dense networks and checkerboard masks, on dequantized logits ' +
+        'that are standardized per pixel) has noise of the size of an image: the noise of the diffusion models. It is trained ' +
+        'by maximum likelihood with Adam, on twice as many images in batches of 64. Its couplings start as the identity; with random ' +
+        'last layers it did not learn (457 to 1092 bits per pixel), and is left out. The rectified flow has the UNet and the ' +
+        'training of the diffusion models, and is sampled with Euler steps.',
+      'At their start, all normalizing flows are the same function of the noise, so their agreement is void unless the trained ' +
+        'ones are even more similar. For both flows, the residual cosine is also given after subtracting the projection onto the noise. ' +
+        'R2 of an affine map is the fraction of the variance of samples that an affine function of the noise ' +
+        'explains, fitted to 4000 other samples.',
       'Intervals are 95 % confidence intervals over pairs (Student). Pairs that share a model are not independent, so the ' +
         `intervals are too narrow. FD-classifier uses ${samples} samples.`,
     ];
@@ -71,6 +90,12 @@ export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResu
         const rank = ({ arm, seed }: ConsistencyTrial) => (seed < 2 ? 0 : 2) + (COSTLY_ARMS.includes(arm.name) ? 1 : 0);
         return all.toSorted((x, y) => rank(x) - rank(y));
       },
+    },
+    {
+      name: latentsStage,
+      about:
+        'models with all seeds in one run, which also measures the pairs: GANs and VAEs with rotated latents, and flows.',
+      trials: (scale, before) => latentsTrials(scale, before['models'] as Results | undefined),
     },
   ],
   conclude,
@@ -105,8 +130,12 @@ interface Measured {
   readonly values: Readonly<Partial<Record<MeasureName, Similarity>>>;
 }
 
-function conclude(all: Readonly<Record<string, Results>>, scale: Scale): Conclusion {
-  const results = all['models']!;
+function conclude(
+  all: Readonly<Record<string, StageResults<ConsistencyResult | LatentsResult>>>,
+  scale: Scale,
+): Conclusion {
+  const results = all['models'] as Results;
+  const latents = latentsConclusion((all[latentsStage] ?? new Map()) as StageResults<LatentsResult>);
   const measured = groups.flatMap((group): Measured[] => {
     const values = measures
       // The Gaussian denoiser has no residual, and the latents of GANs and VAEs have nothing to do with its noise.
@@ -118,17 +147,22 @@ function conclude(all: Readonly<Record<string, Results>>, scale: Scale): Conclus
     return values.length === 0 ? [] : [{ group, values: Object.fromEntries(values) }];
   });
   const [gaussian] = results.get(gaussianArm) ?? [];
+  const { sentences, key, ...judged } = judgment(measured, results, scale);
   return {
-    ...judgment(measured, results, scale),
+    ...judged,
+    ...(key !== undefined && { key: key + latents.key }),
+    sentences: [...sentences.slice(0, -1), ...latents.sentences, ...sentences.slice(-1)],
     tables: [
       ...measures.map((measure) => similarityTable(measure, measured)),
+      ...latents.tables,
       prefixTable(gaussian?.prefixSwap ?? []),
       modelTable(results),
     ].filter(({ rows }) => rows.length > 0),
     figures: measured.length === 0 ? [] : [similarityFigure(measured)],
-    pictures: samplePicture(results),
+    pictures: [...samplePicture(results), ...latents.pictures],
     numbers: {
       groups: measured.map(({ group, values }) => ({ ...group, ...values })),
+      latents: latents.numbers,
       ...(gaussian?.prefixSwap && { prefixSwap: gaussian.prefixSwap }),
     },
   };

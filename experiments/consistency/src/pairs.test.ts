@@ -1,6 +1,6 @@
 import { createMemoryDataset } from '@dm/data';
 import { expect, it } from 'vitest';
-import type { ConsistencyResult } from './run-trial.js';
+import type { ConsistencyResult } from './result.js';
 import { nearestTraining } from './nearest-training.js';
 import { groups, similarity, pairsOf, withoutGaussian } from './pairs.js';
 import { dequantize, encodeBytes, quantize } from './encoding.js';

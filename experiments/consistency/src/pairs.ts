@@ -2,7 +2,7 @@
 import { consistency, type MetricReport, type PairMetricName } from '@dm/eval';
 import { confidenceInterval, type ConfidenceInterval, type StageResults } from '@dm/experiments';
 import { gaussianArm } from './arms.js';
-import type { ConsistencyResult, Samples } from './run-trial.js';
+import type { ConsistencyResult, Samples } from './result.js';
 import { decodeBytes, dequantize } from './encoding.js';
 
 type Results = StageResults<ConsistencyResult>;
@@ -84,20 +84,43 @@ export function similarity(
     return [consistency(named, { shape, metrics, dataRange: 255, resamples: 1 }).overall.metrics];
   });
   if (reports.length === 0) return undefined;
-  return metrics.map((metric, m) => {
-    const of = (pick: (report: MetricReport) => number) =>
-      confidenceInterval(reports.map((report) => pick(report[m]!)));
-    const sign = reports[0]![m]!.higherIsCloser ? 1 : -1;
-    return {
-      metric,
-      same: of(({ same }) => same.mean),
-      random: of(({ random }) => random.mean),
-      nearest: of(({ nearest }) => nearest.mean),
-      overRandom: of(({ same, random }) => sign * (same.mean - random.mean)),
-      overNearest: of(({ same, nearest }) => sign * (same.mean - nearest.mean)),
-      retrieved: of(({ retrieval }) => retrieval.mean),
-    };
+  return metrics.map((_, m) => similarityOf(reports.map((report) => report[m]!)));
+}
+
+/** What is stored of the comparison of one pair of models by one metric: means over the samples. */
+export type PairReport = Pick<MetricReport, 'metric' | 'higherIsCloser'> &
+  Readonly<Record<'same' | 'random' | 'nearest' | 'retrieval', { readonly mean: number }>>;
+
+/** The similarity of several pairs by the same metric. */
+export function similarityOf(reports: readonly PairReport[]): Similarity {
+  const { metric, higherIsCloser } = reports[0]!;
+  const of = (pick: (report: PairReport) => number) => confidenceInterval(reports.map(pick));
+  const sign = higherIsCloser ? 1 : -1;
+  return {
+    metric,
+    same: of(({ same }) => same.mean),
+    random: of(({ random }) => random.mean),
+    nearest: of(({ nearest }) => nearest.mean),
+    overRandom: of(({ same, random }) => sign * (same.mean - random.mean)),
+    overNearest: of(({ same, nearest }) => sign * (same.mean - nearest.mean)),
+    retrieved: of(({ retrieval }) => retrieval.mean),
+  };
+}
+
+/** Compares two sets of samples [N, ...shape] by cosine. */
+export function comparePair(
+  a: Uint8Array | Float32Array,
+  b: Uint8Array | Float32Array,
+  shape: readonly number[],
+): PairReport {
+  const sets = [a, b].map((samples, i) => ({ name: `set ${i}`, samples }));
+  const report = consistency(sets, { shape, metrics: ['cosine'], resamples: 1 }).overall.metrics[0]!;
+  const { metric, higherIsCloser } = report;
+  const mean = (name: 'same' | 'random' | 'nearest' | 'retrieval') => ({
+    mean: Number(report[name].mean.toPrecision(6)),
   });
+  const [same, random, nearest, retrieval] = (['same', 'random', 'nearest', 'retrieval'] as const).map(mean);
+  return { metric, higherIsCloser, same: same!, random: random!, nearest: nearest!, retrieval: retrieval! };
 }
 
 function samplesOf(
@@ -119,20 +142,40 @@ function samplesOf(
  * the mean of their set: r = x - (x · g / g · g) g.
  */
 export function withoutGaussian(samples: Uint8Array, gaussian: Uint8Array, dimension: number): Float32Array {
-  const [x, g] = [centered(samples, dimension), centered(gaussian, dimension)];
-  for (let n = 0; n < x.length; n += dimension) {
-    let [product, square] = [0, 0];
-    for (let i = n; i < n + dimension; i++) {
-      product += x[i]! * g[i]!;
-      square += g[i]! ** 2;
+  return withoutProjections(samples, [gaussian], dimension);
+}
+
+/**
+ * Samples [N, D] minus their projections onto the span of the rows of all `controls` [N, D], by Gram-Schmidt; all relative
+ * to the mean of their set.
+ */
+export function withoutProjections(
+  samples: Uint8Array,
+  controls: readonly (Uint8Array | Float32Array)[],
+  dimension: number,
+): Float32Array {
+  const basis: Float32Array[] = [];
+  for (const control of controls) basis.push(without(centered(control, dimension), basis, dimension));
+  return without(centered(samples, dimension), basis, dimension);
+}
+
+/** Rows minus their projections onto the rows of each of `basis`, in place. */
+function without(rows: Float32Array, basis: readonly Float32Array[], dimension: number): Float32Array {
+  for (const onto of basis) {
+    for (let n = 0; n < rows.length; n += dimension) {
+      let [product, square] = [0, 0];
+      for (let i = n; i < n + dimension; i++) {
+        product += rows[i]! * onto[i]!;
+        square += onto[i]! ** 2;
+      }
+      for (let i = n; i < n + dimension; i++) rows[i]! -= (product / square) * onto[i]!;
     }
-    for (let i = n; i < n + dimension; i++) x[i]! -= (product / square) * g[i]!;
   }
-  return x;
+  return rows;
 }
 
 /** Samples [N, D] minus their mean. */
-function centered(samples: Uint8Array, dimension: number): Float32Array {
+function centered(samples: Uint8Array | Float32Array, dimension: number): Float32Array {
   const count = samples.length / dimension;
   const mean = new Float64Array(dimension);
   samples.forEach((value, i) => (mean[i % dimension]! += value / count));

@@ -13,53 +13,21 @@ import {
   trialFields,
   trialSteps,
   initialVaeWeights,
-  type AnyResult,
   type GanRecipe,
-  type SampleQuality,
   type TrainingRecipe,
   type VaeRecipe,
   type Validation,
   type TrialContext,
 } from '@dm/experiments';
 import { initialState } from '@dm/trainer';
-import type { ConsistencyTrial, ModelRecipe } from './arms.js';
+import type { ConsistencyTrial } from './arms.js';
 import { createClosedFormSampler } from './gaussian.js';
+import { runLatentsTrial, type LatentsResult, type LatentsTrial } from './latents.js';
 import { nearestTraining } from './nearest-training.js';
+import { similarityOf } from './pairs.js';
+import type { ConsistencyResult } from './result.js';
 import { prefixSwap, type PrefixSwap } from './prefix-swap.js';
-import { encodeBytes, quantize, type Quantized } from './encoding.js';
-
-/**
- * Samples of a model, uint8 [kept, H, W, C] as base64. Sample n uses the same noise for all diffusion models, and the
- * same latent for all others.
- */
-export interface Samples {
-  /** After a quarter of training (`early`) and at its end. Diffusion models use DDIM with eta 0. */
-  readonly early?: string;
-  readonly final: string;
-  /** Diffusion models only: DDPM, also with the same noise in each step. */
-  readonly ddpm?: string;
-}
-
-export interface ConsistencyResult extends AnyResult {
-  readonly recipe: ModelRecipe;
-  readonly size: ConsistencyTrial['size'];
-  /** Parameters of the network that generates samples. */
-  readonly parameters: number;
-  readonly shape: readonly [number, number, number];
-  readonly samples: Samples;
-  /** Features of the final samples, [kept, dimensions]. */
-  readonly features: Quantized;
-  readonly dimensions: number;
-  /** Quality of `size.samples` final samples. */
-  readonly quality: SampleQuality;
-  /** Diffusion models only: unweighted MSE of the network's own prediction. */
-  readonly validation?: Validation;
-  /** The Gaussian denoiser only. */
-  readonly prefixSwap?: readonly PrefixSwap[];
-  /** Mean cosine of the final samples with their nearest training images, see `nearestTraining`. */
-  readonly nearestTraining: number;
-  readonly extractor: { readonly name: string; readonly weightsSha256: string };
-}
+import { encodeBytes, quantize } from './encoding.js';
 
 type Pixels = Awaited<ReturnType<ReturnType<typeof createDecoder>['samples']>>;
 
@@ -73,6 +41,14 @@ interface GeneratedImages {
   readonly prefixSwap?: readonly PrefixSwap[];
   /** Training time in seconds. */
   readonly training: number;
+}
+
+/** Runs a trial of either stage. */
+export function runAnyTrial(
+  trial: ConsistencyTrial | LatentsTrial,
+  context: TrialContext,
+): Promise<ConsistencyResult | LatentsResult> {
+  return 'references' in trial ? runLatentsTrial(trial, context) : runModelTrial(trial, context);
 }
 
 export async function runModelTrial(trial: ConsistencyTrial, context: TrialContext): Promise<ConsistencyResult> {
@@ -221,7 +197,13 @@ const pixelsOf = ({ shape }: Dataset): number => shape.reduce((product, side) =>
 const mean = (values: ArrayLike<number>): number =>
   Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 
-export function summarize({ quality, validation }: ConsistencyResult): string {
+export function summarize(result: ConsistencyResult | LatentsResult): string {
+  if ('groups' in result) {
+    return result.groups
+      .map(({ name, pairs }) => `${name} ${similarityOf(pairs.cosine!).same.mean.toFixed(3)}`)
+      .join(', ');
+  }
+  const { quality, validation } = result;
   const loss = validation === undefined ? '' : `validation ${validation.loss.toPrecision(4)}, `;
   return `${loss}FD-classifier ${quality.fd.toPrecision(4)} (EMA)`;
 }

@@ -8,7 +8,7 @@ export { batchTransform } from './trial/coupling.js';
 export { evenlySpacedIndices, halfSplit } from './trial/data.js';
 export type { StageResults, TrialResult } from './trial/result.js';
 export { runTrial, type TrialContext } from './trial/run-trial.js';
-export { createImageSampler, createSharedNoiseSampler, type SampleQuality } from './trial/sample-quality.js';
+export { createImageSampler, createSharedNoiseSampler, sharedNoise, type SampleQuality } from './trial/sample-quality.js';
 export { createPhases, phaseSteps } from './trial/setup.js';
 export { trialSteps } from './trial/trial-steps.js';
 export { createValidator, type Validation } from './trial/validation.js';
@@ -22,10 +22,13 @@ export {
 } from './contrast/gan.js';
 export {
   createDecoder,
+  decode,
+  decoderLayout,
   encode,
   encoderLayout,
   initialWeights,
   LATENT_SIZE,
+  sharedLatents,
   type ImageShape,
 } from './contrast/networks.js';
 export { compileObjective, type CompiledObjective } from './contrast/objective.js';

@@ -119,15 +119,21 @@ export function initialWeights(layout: FlatLayout, seed: number, lane: number): 
 }
 
 export interface Decoder {
-  /**
-   * Images, [count, H, W, C] in [-1, 1], from decoder weights. The latents are the same in every call, for all models.
-   */
+  /** Images, [count, H, W, C] in [-1, 1], from decoder weights and `sharedLatents`. */
   samples(decoder: Float32Array, count: number): Promise<NdArray>;
+  /** Images, [N, H, W, C] in [-1, 1], from decoder weights and latents [N, 16]. */
+  decode(decoder: Float32Array, latents: NdArray): Promise<NdArray>;
   dispose(): Promise<void>;
 }
 
 /** Seed of the latents, different from the seeds of training. */
 const SEED = 79_462_404;
+
+/** The latents that samples of all models use: [count, 16]. */
+export function sharedLatents(count: number): NdArray {
+  const indices = Array.from({ length: count }, (_, i) => i);
+  return normalBatch({ seed: SEED, stream: 'sample', step: 0, indices }, [LATENT_SIZE]);
+}
 
 /**
  * Computes images as tanh(slope * logits). Use slope 1 for a GAN, and 1/2 for the mean of a Bernoulli variable on {-1,
@@ -141,15 +147,15 @@ export function createDecoder(engine: Engine, shape: ImageShape, slope: number):
     }),
     { name: 'decoder' },
   );
+  const run = async (decoder: Float32Array, latents: NdArray): Promise<NdArray> => {
+    const state = await program.load({ decoder: float32(decoder) });
+    const { images } = await program.run(state, { latents });
+    state.dispose();
+    return images!;
+  };
   return {
-    async samples(decoder, count) {
-      const state = await program.load({ decoder: float32(decoder) });
-      const indices = Array.from({ length: count }, (_, i) => i);
-      const latents = normalBatch({ seed: SEED, stream: 'sample', step: 0, indices }, [LATENT_SIZE]);
-      const { images } = await program.run(state, { latents });
-      state.dispose();
-      return images!;
-    },
+    samples: (decoder, count) => run(decoder, sharedLatents(count)),
+    decode: run,
     dispose: () => program.dispose(),
   };
 }

@@ -2,8 +2,8 @@
 import type { WeightedPrediction, TimestepScheduleName, LossWeighting } from '@dm/curriculum';
 import type { ModelTypeName } from '@dm/trainer';
 
-/** Noise schedules used in the experiments. */
-export type NoiseScheduleName = 'linear' | 'cosine';
+/** Noise schedules used in the experiments; `flow` is rectified flow in continuous time, with prediction `flow`. */
+export type NoiseScheduleName = 'linear' | 'cosine' | 'flow';
 
 /** Learning-rate decay: none, linear to a fraction of the initial value, or half a cosine to 0. */
 export type LrDecay = 'constant' | { readonly linearTo: number } | 'cosine';

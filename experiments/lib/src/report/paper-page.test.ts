@@ -49,6 +49,7 @@ const results = (experiment: string) =>
         residual?: { same: ConfidenceInterval };
         cosine: { same: ConfidenceInterval };
       }[];
+      latents: readonly { name: string; measure: string; agreement: string; same: ConfidenceInterval }[];
     };
   };
 
@@ -89,7 +90,7 @@ describe('docs/paper.md', () => {
   });
 
   it('consistency', () => {
-    const { groups, prefixSwap } = results('consistency').numbers;
+    const { groups, prefixSwap, latents } = results('consistency').numbers;
     const cosines = (kind: string) =>
       rangeText(groups.filter((group) => group.kind === kind).map(({ cosine }) => cosine.same.mean));
     const residual = groups.flatMap(({ kind, residual: one }) => (kind === 'diffusion' && one ? [one.same.mean] : []));
@@ -115,6 +116,27 @@ describe('docs/paper.md', () => {
       cosines('gaussian'),
       rangeText(residual),
     ]);
+    const of = (name: string, measure = 'cosine') =>
+      latents.find((one) => one.name === name && one.measure === measure)!;
+    const at = (name: string, measure?: string) => of(name, measure).same.mean.toFixed(2);
+    for (const text of [
+      `GANs agree at ${at('GAN, another seed, latents rotated')} and VAEs at ${at('VAE, another seed, latents rotated')}`,
+      `(untrained: ${at('untrained GAN, another seed, latents rotated')} and ` +
+        `${at('untrained VAE, another seed, latents rotated')})`,
+      `Normalizing flows agree at ${at('normalizing flow, another seed')}, and at ` +
+        `${at('normalizing flow, another seed', 'residual')} without the Gaussian model`,
+      `agree with the UNets at ${at('UNet and normalizing flow')} and ${at('UNet and normalizing flow', 'residual')}`,
+      `Rectified flows agree at ${at('rectified flow, another seed')} with each other and at ` +
+        `${at('UNet and rectified flow')} with the diffusion networks`,
+      `at ${at('rectified flow, another seed', 'residual')} and ${at('UNet and rectified flow', 'residual')} without the`,
+      `untrained ones agree too (${at('untrained rectified flow, another seed')} and ` +
+        `${at('untrained rectified flow, another seed', 'residual')})`,
+      `agree at ${at('rectified flow, another seed', 'beyondNoise')}, and untrained ones at ` +
+        at('untrained rectified flow, another seed', 'beyondNoise'),
+    ]) {
+      expect(section('same image')).toContain(text);
+    }
+    expect(of('normalizing flow, another seed').agreement).toBe('void');
     const same = (from: number) => `${Math.round(100 * prefixSwap.find((swap) => swap.from === from)!.same)} %`;
     const shares = [...section('pure noise').matchAll(/\d+ %/g)].map(([share]) => share);
     expect(shares).toEqual([same(520), same(280)]);

@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import {
   createSampler,
   discretePath,
+  flowPath,
+  normalBatch,
   samplerFromConfig,
   type NoiseSchedule,
   type SamplerConfig,
@@ -92,7 +94,16 @@ const SEED = 79_462_404;
 
 /** A denoiser in closed form, or a network. */
 export interface Predictor extends Pick<SamplerOptions, 'predict' | 'prediction' | 'shape'> {
-  readonly noiseSchedule: NoiseSchedule;
+  /** `flow` for a rectified flow, which is sampled at evenly spaced flow times. */
+  readonly noiseSchedule: NoiseSchedule | 'flow';
+}
+
+/** The initial noise of image 0 to `count` - 1 in every sampler: [count, ...shape]. */
+export function sharedNoise(count: number, shape: readonly number[]): NdArray {
+  return normalBatch(
+    { seed: SEED, stream: 'sample', step: 0, indices: Array.from({ length: count }, (_, i) => i) },
+    shape,
+  );
 }
 
 /**
@@ -110,7 +121,7 @@ export function createSharedNoiseSampler(
     predict,
     prediction,
     sampler: samplerFromConfig(config),
-    path: discretePath(noiseSchedule, { steps, spacing: 'trailing' }),
+    path: noiseSchedule === 'flow' ? flowPath({ steps }) : discretePath(noiseSchedule, { steps, spacing: 'trailing' }),
     shape,
     clip: 1,
   });
@@ -128,12 +139,13 @@ export function createImageSampler(
   engine: Engine,
   config?: SamplerConfig,
 ): ImageSampler {
-  const { model, layout, noiseSchedule } = denoiser;
+  const { model, layout, config: configured } = denoiser;
+  const isFlow = configured.diffusion.schedule.type === 'flow';
   const { samples, dispose } = createSharedNoiseSampler(
     {
       predict: (state, x, t) => model.apply(splitFlat(state['weights']!, layout), x, t, {}),
-      prediction: denoiser.config.diffusion.prediction.type,
-      noiseSchedule,
+      prediction: configured.diffusion.prediction.type,
+      noiseSchedule: isFlow ? 'flow' : denoiser.noiseSchedule,
       shape: model.inputShape,
     },
     steps,

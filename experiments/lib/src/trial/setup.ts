@@ -7,6 +7,7 @@ import {
   batchSource,
   createDenoiser,
   modelTypes,
+  objectives,
   resolveConfig,
   type Config,
   type TrainingSetup,
@@ -54,18 +55,20 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
           // Skipped steps would distort the comparison, so the first non-finite update ends the run.
           maxSkippedSteps: 1,
           diffusion: { schedule, timesteps: TIMESTEPS, prediction: { type: prediction } },
+          ...(schedule === 'flow' && { sampler: objectives['flow']!.sampler }),
           model: { type: model.type, ...shapeFields(model.type, dataset), ...model.config },
         },
       },
     ]),
   );
-  const { alphasCumprod } = denoiser.noiseSchedule;
+  const { noiseSchedule, continuous } = denoiser;
+  const { alphasCumprod } = noiseSchedule;
   const parts = {
     ...denoiser,
     batches: batchSource(dataset),
     curriculum: createTimestepSchedule(
       curriculum.name,
-      { numTimesteps: TIMESTEPS, totalSteps, alphasCumprod },
+      { numTimesteps: TIMESTEPS, totalSteps, alphasCumprod, continuous: continuous?.levels },
       curriculum.params,
     ),
     lossWeights: lossWeights(weighting, { snr: snrFromAlphasCumprod(alphasCumprod), prediction }),
