@@ -180,7 +180,7 @@ async function trainDecoder(
 
 /**
  * Pairs of GANs or VAEs after the best rotation of the latents. For VAEs, the rotation is the one between the means of
- * both encoders for the same held-out images. A GAN has no encoder: one is trained to find the latents of its own images,
+ * both encoders for the same held-out images. A GAN has no encoder: one is trained to find the latents of a GAN's images,
  * and the rotation is the one between the latents of one GAN and what the other's encoder finds in their images. All
  * cosines are measured on `sharedLatents`, to which nothing was fitted.
  */

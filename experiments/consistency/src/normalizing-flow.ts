@@ -77,13 +77,13 @@ export async function flowTables(train: Dataset): Promise<Arrays> {
   const values = valuesOf(shape);
   const { images } = await train.read(Uint32Array.from({ length }, (_, i) => i));
   const [sum, squares] = [new Float64Array(values), new Float64Array(values)];
-  // The center of the dequantization's interval stands for all of it; its width is added below.
+  // Uses the center of the dequantization's interval; its width is added below.
   images.forEach((byte, i) => {
     const s = logit(ALPHA + ((1 - 2 * ALPHA) * (byte + 0.5)) / 256);
     sum[i % values]! += s / length;
     squares[i % values]! += s ** 2 / length;
   });
-  // At black or white, where the logit varies most slowly, u has this standard deviation.
+  // The logit is steepest at black and white: there, u has this standard deviation.
   const least = (1 - 2 * ALPHA) / 256 / Math.sqrt(12) / (ALPHA * (1 - ALPHA));
   return tables(shape, {
     mean: Float32Array.from(sum),

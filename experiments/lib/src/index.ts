@@ -8,7 +8,12 @@ export { batchTransform } from './trial/coupling.js';
 export { evenlySpacedIndices, halfSplit } from './trial/data.js';
 export type { StageResults, TrialResult } from './trial/result.js';
 export { runTrial, type TrialContext } from './trial/run-trial.js';
-export { createImageSampler, createSharedNoiseSampler, sharedNoise, type SampleQuality } from './trial/sample-quality.js';
+export {
+  createImageSampler,
+  createSharedNoiseSampler,
+  sharedNoise,
+  type SampleQuality,
+} from './trial/sample-quality.js';
 export { createPhases, phaseSteps } from './trial/setup.js';
 export { trialSteps } from './trial/trial-steps.js';
 export { createValidator, type Validation } from './trial/validation.js';

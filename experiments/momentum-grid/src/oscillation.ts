@@ -19,11 +19,7 @@ export interface Oscillation {
  * mean, so that drift counts as correlation. A damped or sustained oscillation of period T has a minimum near lag T / 2.
  * @throws {RangeError} if the path has fewer than lags + 2 readings
  */
-export function measureOscillation(
-  path: readonly Float32Array[],
-  direction: FlatVector,
-  lags: number,
-): Oscillation {
+export function measureOscillation(path: readonly Float32Array[], direction: FlatVector, lags: number): Oscillation {
   if (path.length < lags + 2) throw new RangeError(`A path of ${path.length} readings is too short for ${lags} lags.`);
   const displacements = path.slice(1).map((params, s) => {
     const before = path[s]!;

@@ -39,7 +39,7 @@ export function fitGaussians({ values, dimension }: Rows, labels: ArrayLike<numb
   return fitted;
 }
 
-/** Where the probability flow takes each row of `noise`, whose label is the one in `labels`, at a noise level. */
+/** Takes each row of `noise`, whose label is the one in `labels`, along the probability flow to a noise level. */
 export function gaussianFlow(
   gaussians: Gaussians,
   { values: noise, dimension }: Rows,
