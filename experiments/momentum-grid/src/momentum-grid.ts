@@ -116,7 +116,7 @@ function conclude(results: Readonly<Record<string, StageResults<MomentumResult>>
 type Ratios = ReadonlyMap<number, ConfidenceInterval | undefined>;
 
 /** `ratios` are the losses of each beta1 over the loss of .9. */
-export function speedVerdict(ratios: Ratios): Conclusion['verdict'] {
+export function speedVerdict(ratios: Ratios): NonNullable<Conclusion['verdict']> {
   const entries = [...ratios];
   const isWorse = (ratio: ConfidenceInterval | undefined) => (ratio?.low ?? 0) > 1;
   const larger = entries.filter(([beta1]) => beta1 > BASE).map(([, ratio]) => isWorse(ratio));
