@@ -1,6 +1,6 @@
 /**
- * The best rotation between the latents of two models. A GAN's or VAE's training does not depend on the axes of its
- * latents, so that two models could agree up to an orthogonal matrix.
+ * The best rotation between the latents of two models. Two trainings need not choose the same axes of the latents, so that
+ * two models could agree up to an orthogonal matrix.
  */
 import { normalBatch } from '@dm/core';
 import {

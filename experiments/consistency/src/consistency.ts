@@ -55,7 +55,7 @@ export const consistencyExperiment: Experiment<ConsistencyTrial | LatentsTrial, 
         'sample, excluding the one from the same noise; `found` is the fraction of samples for which the sample from the same ' +
         `noise is the nearest of all (1/${kept} by chance); and models with their initial weights. A measure is void if ` +
         'the untrained UNets are not clearly less similar by it than the trained ones.',
-      'The latents of a GAN or VAE have no preferred axes. In the stage `latents`, those of one model are therefore also ' +
+      'Two trainings need not choose the same axes of the latents. In the stage `latents`, those of one GAN or VAE are therefore also ' +
         'rotated by the orthogonal matrix that fits best (Procrustes). For VAEs, it maps the means of one encoder for 4000 ' +
         "held-out images to the other's. For GANs, an encoder learns to find the latents of a GAN's own images, and the " +
         'matrix maps 4000 latents of the other GAN to what this encoder finds in its images. The compared samples are from ' +

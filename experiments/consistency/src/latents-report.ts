@@ -22,7 +22,10 @@ export interface JudgedGroup {
   readonly agreement: 'reproduced' | 'more alike than chance' | 'unrelated' | 'undecided' | 'void';
 }
 
-/** All groups of the stage by all measures. The control of an arm is the arm `untrained-<name>`. */
+/**
+ * All groups of the stage by all measures. The control of a group of trained models is the same group of the arm
+ * `untrained-<name>`.
+ */
 export function judgedGroups(results: StageResults<LatentsResult>): JudgedGroup[] {
   const valueOf = (group: LatentsGroup | undefined, measure: LatentsMeasure) => {
     const reports = group?.pairs[measure];
@@ -33,9 +36,13 @@ export function judgedGroups(results: StageResults<LatentsResult>): JudgedGroup[
       measures.flatMap((measure): JudgedGroup[] => {
         const value = valueOf(group, measure);
         if (value === undefined) return [];
-        const untrained = results.get(`untrained-${arm}`)?.[0]?.groups.find(({ kind }) => kind === 'untrained');
-        const control = group.kind === 'trained' ? valueOf(untrained, measure) : undefined;
-        return [{ arm, name: group.name, kind: group.kind, measure, value, agreement: agreementOf(value, control) }];
+        const untrained = results
+          .get(`untrained-${arm}`)?.[0]
+          ?.groups.find(({ kind, name }) => kind === 'untrained' && name.replace('untrained ', '') === group.name);
+        const control = valueOf(untrained, measure);
+        const isUncontrolled = group.kind === 'trained' && control === undefined;
+        const agreement = isUncontrolled ? 'undecided' : agreementOf(value, control);
+        return [{ arm, name: group.name, kind: group.kind, measure, value, agreement }];
       }),
     ),
   );

@@ -55,24 +55,40 @@ const reports = (same: number): PairReport[] =>
   }));
 
 function results(trained: number, untrained: number): ReadonlyMap<string, readonly LatentsResult[]> {
-  const group = (kind: LatentsGroup['kind'], same: number): LatentsGroup => ({
-    name: kind,
+  const group = (name: string, kind: LatentsGroup['kind'], same: number): LatentsGroup => ({
+    name,
     kind,
     pairs: { cosine: reports(same) },
   });
   const of = (groups: readonly LatentsGroup[]) => [{ groups } as unknown as LatentsResult];
   return new Map([
-    ['flow', of([group('trained', trained), group('control', trained)])],
-    ['untrained-flow', of([group('untrained', untrained)])],
+    [
+      'flow',
+      of([
+        group('flow, another seed', 'trained', trained),
+        group('UNet and flow', 'trained', 0.5),
+        group('DiT and flow', 'trained', 0.5),
+        group('copy', 'control', trained),
+      ]),
+    ],
+    [
+      'untrained-flow',
+      of([
+        group('untrained flow, another seed', 'untrained', untrained),
+        group('UNet and untrained flow', 'untrained', 0.05),
+      ]),
+    ],
   ]);
 }
 
 it('a measure is void if untrained models agree as well', () => {
   const agreement = (trained: number, untrained: number) =>
     judgedGroups(results(trained, untrained)).map((one) => one.agreement);
-  expect(agreement(0.8, 0.05)).toEqual(['reproduced', 'reproduced', 'more alike than chance']);
-  expect(agreement(0.8, 0.9)).toEqual(['void', 'reproduced', 'reproduced']);
-  expect(agreement(0, 0)).toEqual(['unrelated', 'unrelated', 'unrelated']);
+  // Each group has its own control; without one, it is undecided.
+  const low = 'more alike than chance';
+  expect(agreement(0.8, 0.05)).toEqual(['reproduced', 'reproduced', 'undecided', 'reproduced', low, low]);
+  expect(agreement(0.8, 0.9)).toEqual(['void', 'reproduced', 'undecided', 'reproduced', 'reproduced', low]);
+  expect(agreement(0, 0)).toEqual(['unrelated', 'reproduced', 'undecided', 'unrelated', 'unrelated', low]);
 });
 
 it('plans trained models with their untrained controls, which differ in nothing else', () => {

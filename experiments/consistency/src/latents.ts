@@ -415,13 +415,11 @@ async function compareFlows(
   };
   const name = `${isTrained ? '' : 'untrained '}${label}`;
   const kind = isTrained ? 'trained' : 'untrained';
-  const withUnet = isTrained
-    ? sets.flatMap((bytes, n) =>
-        ofArm('unet')
-          .filter(({ seed }) => seed !== seeds[n])
-          .map((unet) => [unet.bytes, bytes] as const),
-      )
-    : [];
+  const withUnet = sets.flatMap((bytes, n) =>
+    ofArm('unet')
+      .filter(({ seed }) => seed !== seeds[n])
+      .map((unet) => [unet.bytes, bytes] as const),
+  );
   const toGaussian = gaussian ? sets.map((bytes) => [gaussian.bytes, bytes] as const) : [];
   const quality: SampleQuality[] = [];
   for (const all of samples) {

@@ -156,7 +156,7 @@ export function encodeImages(
 }
 
 /** The inverse of `encodeImages`: images [N, H, W, C], clipped to [-1, 1], of noise [N, D]; the bytes are rounded down. */
-export function decodeNoise(
+function decodeNoise(
   params: tf.Tensor,
   state: Tensors,
   noise: tf.Tensor,

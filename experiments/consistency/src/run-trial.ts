@@ -51,7 +51,7 @@ export function runAnyTrial(
   return 'references' in trial ? runLatentsTrial(trial, context) : runModelTrial(trial, context);
 }
 
-export async function runModelTrial(trial: ConsistencyTrial, context: TrialContext): Promise<ConsistencyResult> {
+async function runModelTrial(trial: ConsistencyTrial, context: TrialContext): Promise<ConsistencyResult> {
   const began = performance.now();
   const { recipe } = trial.arm;
   const train =

@@ -1,5 +1,12 @@
 import { expect, it } from 'vitest';
-import { comparisons, inexactSeeds, measureOverSeeds, wholeLosses, type TaskViews } from './compare.js';
+import {
+  comparisons,
+  inexactSeeds,
+  measureOverSeeds,
+  unresolvedSeeds,
+  wholeLosses,
+  type TaskViews,
+} from './compare.js';
 import type { LandscapeResult, LandscapeView } from './run-trial.js';
 import { measuresOf } from './measures.js';
 
@@ -35,6 +42,7 @@ it('measures are relative to the drop, or to the largest eigenvalue', () => {
     sharpness: 4,
     typicalCurvature: Math.sqrt(12.5) / 2,
     negativity: 0.25,
+    negativityBound: 0.25,
     lineGap: 0,
   });
   expect(measuresOf(view(8, 1, [1])).negativity).toBe(0);
@@ -86,4 +94,15 @@ it('leaves out a seed with inexact Hessian-vector products where eigenvalues are
   expect(sharpness!.ratio!.mean).toBeCloseTo(4, 12);
   expect(curvature!.ratio!.mean).toBeCloseTo(4, 12);
   expect(negativity!.ratio!.mean).toBeCloseTo(1 / 4, 12);
+});
+
+it('bounds the ratio of eigenvalues that are not resolved', () => {
+  const unresolved = view(10, -1, [1]);
+  const spectrum = { ...unresolved.spectrum, residuals: { largest: 0, smallest: 3 } };
+  const denoiser = task('denoiser', [{ ...unresolved, spectrum }, view(10, -4, [1])]);
+  expect(unresolvedSeeds(denoiser)).toBe(1);
+  const negativity = comparisons(denoiser, [task('gan', [view(10, -8, [1]), view(10, -8, [1])])])[2]!;
+  expect(negativity.ratio!.mean).toBeCloseTo(4, 12);
+  // (1 + 3) / 10 and 4 / 10, against 8 / 10.
+  expect(negativity.bound!.mean).toBeCloseTo(2, 12);
 });

@@ -38,6 +38,8 @@ export interface Comparison {
   readonly measure: PrimaryMeasure;
   /** Above 1: the denoiser is smoother. Undefined if a value is not positive with some seed. */
   readonly ratio?: ConfidenceInterval;
+  /** For eigenvalues that Lanczos does not resolve: the ratio to the denoiser's `negativityBound`. */
+  readonly bound?: ConfidenceInterval;
   /** Two-sided p-value of the ratio 1 (Student's t on paired logarithms), if there is more than one seed. */
   readonly p?: number;
   /** `p` adjusted by Holm's method over all comparisons. */
@@ -52,14 +54,21 @@ export function comparisons(denoiser: TaskViews, others: readonly TaskViews[]): 
   const found = others.flatMap((other) =>
     primaryNames.map((measure): Comparison => {
       const inexact = isSpectral[measure] ? [...inexactSeeds(denoiser), ...inexactSeeds(other)] : [];
-      const logs = denoiser.seeds.flatMap(({ seed, view }) => {
-        if (inexact.includes(seed)) return [];
-        const paired = other.seeds.find((one) => one.seed === seed)!.view;
-        return [Math.log(measuresOf(paired)[measure] / measuresOf(view)[measure])];
-      });
+      const logsTo = (base: PrimaryMeasure | 'negativityBound') =>
+        denoiser.seeds.flatMap(({ seed, view }) => {
+          if (inexact.includes(seed)) return [];
+          const paired = other.seeds.find((one) => one.seed === seed)!.view;
+          return [Math.log(measuresOf(paired)[measure] / measuresOf(view)[base])];
+        });
+      const logs = logsTo(measure);
       const same = { other: other.name, measure };
       if (logs.length === 0 || !logs.every(Number.isFinite)) return same;
-      return { ...same, ratio: geometric(logs), ...(logs.length > 1 && { p: pOf(logs) }) };
+      return {
+        ...same,
+        ratio: geometric(logs),
+        ...(measure === 'negativity' && { bound: geometric(logsTo('negativityBound')) }),
+        ...(logs.length > 1 && { p: pOf(logs) }),
+      };
     }),
   );
   const adjusted = holm(found.map(({ p }) => p ?? 1));
@@ -83,6 +92,10 @@ function geometric(logs: readonly number[]): ConfidenceInterval {
     ...(low !== undefined && high !== undefined && { low: Math.exp(low), high: Math.exp(high) }),
   };
 }
+
+/** Number of seeds whose most negative eigenvalue is smaller than its residual, so that even its sign is not certain. */
+export const unresolvedSeeds = ({ seeds }: TaskViews): number =>
+  seeds.filter(({ view: { spectrum } }) => spectrum.residuals.smallest > Math.abs(spectrum.smallest[0]!)).length;
 
 /** Geometric mean of a measure over seeds; undefined if there are none, or a value is not positive. */
 export function measureOverSeeds({ seeds }: TaskViews, measure: PrimaryMeasure): ConfidenceInterval | undefined {

@@ -1,17 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { convexityGap, centralCurvature, totalRise } from './curve-metrics.js';
+import { convexityGap } from './curve-metrics.js';
 
 const curve = (of: (x: number) => number, from = -1, to = 1, points = 21) => {
   const at = Array.from({ length: points }, (_, i) => from + (i * (to - from)) / (points - 1));
   return { at, loss: at.map(of) };
 };
-
-describe('totalRise', () => {
-  it('adds up the increases only', () => {
-    expect(totalRise({ at: [0, 1, 2, 3, 4], loss: [5, 2, 3, 1, 1.5] })).toBe(1.5);
-    expect(totalRise(curve((x) => -x))).toBe(0);
-  });
-});
 
 describe('convexityGap', () => {
   it('is 0 for convex curves at any scale', () => {
@@ -30,11 +23,5 @@ describe('convexityGap', () => {
     const plateau = convexityGap(curve((x) => Math.min(x * x, 0.25)));
     expect(plateau).toBeGreaterThan(0.2);
     expect(plateau).toBeLessThan(0.6);
-  });
-});
-
-describe('centralCurvature', () => {
-  it('is the second derivative of a parabola', () => {
-    expect(centralCurvature(curve((x) => 3 * x * x - x))).toBeCloseTo(6, 10);
   });
 });

@@ -6,11 +6,6 @@ export interface Curve {
   readonly loss: readonly number[];
 }
 
-/** Sum of all increases along a curve; 0 if it is non-increasing. */
-export function totalRise({ loss }: Curve): number {
-  return loss.reduce((sum, value, i) => (i === 0 ? 0 : sum + Math.max(0, value - loss[i - 1]!)), 0);
-}
-
 /**
  * Maximum distance of a curve above its lower convex hull, divided by its height: 0 for a convex or constant curve,
  * close to 1 for one with a single peak.
@@ -40,12 +35,4 @@ export function convexityGap({ at, loss }: Curve): number {
     const share = (x - at[a]!) / (at[c]! - at[a]!);
     return (1 - share) * loss[a]! + share * loss[c]!;
   }
-}
-
-/**
- * Second derivative at the center of a curve, by central differences. Its three middle points must be evenly spaced.
- */
-export function centralCurvature({ at, loss }: Curve): number {
-  const m = (at.length - 1) / 2;
-  return (loss[m - 1]! - 2 * loss[m]! + loss[m + 1]!) / (at[m + 1]! - at[m]!) ** 2;
 }

@@ -20,6 +20,8 @@ export const isSpectral = {
 export const primaryNames = Object.keys(primaryMeasures) as PrimaryMeasure[];
 
 export interface Measures extends Readonly<Record<PrimaryMeasure, number>> {
+  /** `negativity` if the most negative eigenvalue is as negative as the residual of Lanczos allows. */
+  readonly negativityBound: number;
   /** Gap to convexity of the line from the initial weights; often 0, so it is not compared as a ratio. */
   readonly lineGap: number;
 }
@@ -30,7 +32,7 @@ export interface Measures extends Readonly<Record<PrimaryMeasure, number>> {
  *
  * - sharpness = lambda_max / drop
  * - typicalCurvature = sqrt(mean of (d . H d)^2) / drop; the mean of d . H d estimates a trace, but may be negative
- * - negativity = max(0, -lambda_min) / lambda_max
+ * - negativity = max(0, -lambda_min) / lambda_max; negativityBound = (max(0, -lambda_min) + residual) / lambda_max
  * - lineGap = largest distance of the line's losses above their lower convex hull / their range
  *
  * Measures relative to the drop are NaN if it is not positive.
@@ -40,10 +42,12 @@ export function measuresOf({ loss, fromStart, curvatures, spectrum }: LandscapeV
   const inDrops = (value: number) => (drop > 0 ? value / drop : NaN);
   const largest = spectrum.largest[0]!;
   const meanSquare = curvatures.reduce((sum, value) => sum + value * value, 0) / curvatures.length;
+  const negative = Math.max(0, -spectrum.smallest[0]!);
   return {
     sharpness: inDrops(largest),
     typicalCurvature: inDrops(Math.sqrt(meanSquare)),
-    negativity: Math.max(0, -spectrum.smallest[0]!) / largest,
+    negativity: negative / largest,
+    negativityBound: (negative + spectrum.residuals.smallest) / largest,
     lineGap: convexityGap(fromStart),
   };
 }

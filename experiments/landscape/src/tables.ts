@@ -8,7 +8,7 @@ import {
   type Figure,
   type Table,
 } from '@dm/experiments';
-import { hessianError, measureOverSeeds, type Comparison, type TaskViews } from './compare.js';
+import { hessianError, measureOverSeeds, unresolvedSeeds, type Comparison, type TaskViews } from './compare.js';
 import { measuresOf, primaryMeasures, primaryNames } from './measures.js';
 import type { LandscapeResult } from './run-trial.js';
 
@@ -28,6 +28,7 @@ export function measuresTable(title: string, all: readonly TaskViews[]): Table {
       'before training',
       'after training',
       ...primaryNames.map((measure) => primaryMeasures[measure]),
+      'not resolved',
       'gap to convexity on the line from the start',
       'error of Hessian-vector products (maximum)',
     ],
@@ -38,6 +39,7 @@ export function measuresTable(title: string, all: readonly TaskViews[]): Table {
       over(task, ({ loss }) => loss.start),
       over(task, ({ loss }) => loss.end),
       ...primaryNames.map((measure) => format(measureOverSeeds(task, measure))),
+      `${unresolvedSeeds(task)} of ${task.seeds.length}`,
       over(task, (view) => measuresOf(view).lineGap),
       task.seeds.length === 0 ? '' : hessianError(task).toPrecision(2),
     ]),
@@ -47,11 +49,13 @@ export function measuresTable(title: string, all: readonly TaskViews[]): Table {
 export function ratiosTable(found: readonly Comparison[]): Table {
   return {
     title: 'The other task divided by the denoiser, paired by seed; above 1, the denoiser is smoother',
-    columns: ['task', 'measure', 'ratio', 'p', 'p, Holm over all rows'],
-    rows: found.map(({ other, measure, ratio, p, adjusted }) => [
+    columns: ['task', 'measure', 'seeds', 'ratio', 'at least, by the residual', 'p', 'p, Holm over all rows'],
+    rows: found.map(({ other, measure, ratio, bound, p, adjusted }) => [
       other,
       primaryMeasures[measure],
+      String(ratio?.n ?? 0),
       format(ratio),
+      bound === undefined ? '' : format(bound),
       p === undefined ? '' : p.toPrecision(2),
       adjusted === undefined ? '' : adjusted.toPrecision(2),
     ]),

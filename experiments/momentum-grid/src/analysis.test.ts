@@ -20,6 +20,7 @@ describe('bestRates', () => {
     const diverged = parabola(0, 4e-3).map((point) => (point.lr > 4e-3 ? { ...point, loss: null } : point));
     expect(bestRates(diverged)).toEqual([{ beta1: 0, lr: 4e-3, fitted: 4e-3, isEdge: false }]);
     expect(bestRates([{ beta1: 0, lr: 1, loss: null }])).toEqual([]);
+    expect(bestRates([{ beta1: 0, lr: 1, loss: 0.1 }])).toEqual([{ beta1: 0, lr: 1, fitted: 1, isEdge: true }]);
   });
 });
 
@@ -32,6 +33,9 @@ describe('compensationSlope', () => {
     expect(slope!.value).toBeCloseTo(1, 12);
     expect(slope!.high - slope!.low).toBeLessThan(1e-6);
     expect(compensationSlope(at([[0, 1]]))).toBeUndefined();
+    const edge = { beta1: 0.95, lr: 1, fitted: 1, isEdge: true };
+    const inside = at([0, 0.5, 0.9].map((beta1) => [beta1, 3 * (1 - beta1)]));
+    expect(compensationSlope([...inside, edge])!.value).toBeCloseTo(1, 12);
   });
 
   it('agrees with scipy.stats.linregress', () => {

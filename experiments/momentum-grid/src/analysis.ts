@@ -49,7 +49,7 @@ export function bestRates(points: readonly GridPoint[]): BestRate[] {
     // Learning rates are evenly spaced in their logarithm.
     const [y0, y1, y2] = neighbors as [number, number, number];
     const offset = neighbors.every(Number.isFinite) && y0 + y2 > 2 * y1 ? (y0 - y2) / (2 * (y0 - 2 * y1 + y2)) : 0;
-    const step = Math.log(own[Math.max(1, at)]!.lr / own[Math.max(1, at) - 1]!.lr);
+    const step = offset === 0 ? 0 : Math.log(lr / own[at - 1]!.lr);
     return [{ beta1, lr, fitted: lr * Math.exp(offset * step), isEdge }];
   });
 }
@@ -65,10 +65,11 @@ export interface Slope {
 
 /**
  * Least-squares slope of log(best lr) against log(1 - beta1). 1 if the best learning rate is proportional to 1 - beta1, 0
- * if it does not depend on beta1. `step` is the grid step, the ratio of neighboring learning rates. Undefined for fewer
- * than three points.
+ * if it does not depend on beta1. Optima at the edge of the grid are left out, since they are only bounds. `step` is the
+ * grid step, the ratio of neighboring learning rates. Undefined for fewer than three points.
  */
-export function compensationSlope(best: readonly BestRate[], step = 2): Slope | undefined {
+export function compensationSlope(all: readonly BestRate[], step = 2): Slope | undefined {
+  const best = all.filter(({ isEdge }) => !isEdge);
   const n = best.length;
   if (n < 3) return undefined;
   const x = best.map(({ beta1 }) => Math.log(1 - beta1));

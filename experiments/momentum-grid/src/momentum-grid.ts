@@ -140,7 +140,7 @@ function slopeSentences(slope: ReturnType<typeof compensationSlope>, best: reado
     ...(edges.length === 0
       ? []
       : [
-          `With beta1 ${edges.join(', ')} the best learning rate is at the edge of the grid, so the optimum may be outside.`,
+          `With beta1 ${edges.join(', ')} the best learning rate is at the edge of the grid, so the optimum may be outside; it is left out of the power.`,
         ]),
   ];
 }

@@ -124,7 +124,7 @@ async function measurePath(
       value: rounded(value)!,
       residual: rounded(residual)!,
     })),
-    hessianError: rounded(spectrum.error.stepError)!,
+    hessianError: rounded(Math.max(spectrum.error.stepError, spectrum.error.largest))!,
     eigenvectors: spectrum.largest.map((_, k) => along(spectrum.eigenvector(k))),
     random: randomDirections(setup.layout.size, DIRECTIONS, seed).map(along),
   };

@@ -46,26 +46,25 @@ export async function prefixSwaps(options: PrefixSwapOptions): Promise<PrefixSwa
   const path = pathOf(denoiser, steps);
   const engine = await openEngine(denoiser.config.engine);
   try {
-    const whole = await sampleFrom(engine, denoiser, path, params, labels, [noise]);
+    const whole = await sampleFrom(engine, denoiser, path, params, labels, () => [noise]);
     const own = whole.map(([one]) => one!);
     const dimension = noise.data.length / labels.length;
     const rowsOf = (values: Float32Array): Rows => ({ values, dimension });
+    const next = (i: number) => (i + 1) % own.length;
     const swaps: PrefixSwap[] = [];
     for (let k = every; k < steps; k += every) {
       const level = path.levels[k]!;
-      const linear = gaussianFlow(gaussians, rowsOf(noise.data as Float32Array), labels, level);
+      const linear = gaussianFlow(gaussians, rowsOf(noise.data as Float32Array), labels, level).values;
       const rest: NoisePath = { ...path, levels: path.levels.slice(k), initialScale: 1 };
-      const starts = [linear.values, ...own.map(({ after }) => after[k - 1]!)].map((x) => float32(x, noise.shape));
-      // images[network][start]
-      const images = (await sampleFrom(engine, denoiser, rest, params, labels, starts)).map((all) =>
-        all.map((one) => rowsOf(one.after.at(-1)!)),
+      const images = await sampleFrom(engine, denoiser, rest, params, labels, (i) =>
+        [linear, own[next(i)]!.after[k - 1]!].map((x) => float32(x, noise.shape)),
       );
       const final = own.map(({ after }) => rowsOf(after.at(-1)!));
       const compare = (a: readonly Rows[], b: readonly Rows[], relative: (rows: Rows) => Rows) =>
         summary(a.map((rows, i) => similarity(relative(rows), relative(b[i]!), labels).same));
-      const fromLinear = images.map(([first]) => first!);
-      const next = (i: number) => (i + 1) % final.length;
-      const fromOther = images.map((all, i) => all[1 + next(i)]!);
+      const [fromLinear, fromOther] = [0, 1].map((start) =>
+        images.map((starts) => rowsOf(starts[start]!.after.at(-1)!)),
+      ) as [Rows[], Rows[]];
       swaps.push({
         t: level.t,
         logSnr: 2 * halfLogSnr(level),
@@ -97,14 +96,14 @@ interface Trajectory {
   readonly after: readonly Float32Array[];
 }
 
-/** Samples along `path` with each of the parameters, from each of the noisy images: [parameters][starts]. */
+/** Samples along `path` with each of the parameters, from the noisy images that `starts` returns: [parameters][starts]. */
 async function sampleFrom(
   engine: Engine,
   denoiser: Denoiser,
   path: NoisePath,
   params: readonly Float32Array[],
   labels: Int32Array,
-  starts: readonly NdArray[],
+  starts: (network: number) => readonly NdArray[],
 ): Promise<Trajectory[][]> {
   const { model, config } = denoiser;
   const sampler = createSampler({
@@ -119,9 +118,9 @@ async function sampleFrom(
   });
   try {
     const trajectories: Trajectory[][] = [];
-    for (const weights of params) {
+    for (const [network, weights] of params.entries()) {
       const ofStarts: Trajectory[] = [];
-      for (const start of starts) {
+      for (const start of starts(network)) {
         const after = path.levels.slice(1).map(() => new Float32Array(start.data.length));
         await sampler.sample({
           state: { params: float32(weights) },

@@ -33,6 +33,11 @@ interface SameNoise {
     readonly pairs: number;
   } & Readonly<Record<'same' | 'residual', { readonly least: number; readonly most: number }>>)[];
   readonly gaussian: readonly { readonly name: string; readonly same: { readonly mean: number } }[];
+  readonly swapped: {
+    readonly swaps: readonly ({ readonly t: number; readonly logSnr: number } & Readonly<
+      Record<'linear' | 'linearResidual' | 'own' | 'other', { readonly mean: number }>
+    >)[];
+  };
 }
 
 const results = (experiment: string) =>
@@ -42,7 +47,13 @@ const results = (experiment: string) =>
     numbers: {
       byLength: Record<string, Record<string, { speedup: ConfidenceInterval }>>;
       prefixSwap: readonly { from: number; same: number }[];
-      comparisons: readonly { measure: string; ratio: ConfidenceInterval }[];
+      comparisons: readonly {
+        other: string;
+        measure: string;
+        ratio: ConfidenceInterval;
+        bound?: ConfidenceInterval;
+        adjusted?: number;
+      }[];
       tasks: readonly { seeds: readonly unknown[] }[];
       groups: readonly {
         kind: string;
@@ -120,29 +131,44 @@ describe('docs/paper.md', () => {
       latents.find((one) => one.name === name && one.measure === measure)!;
     const at = (name: string, measure?: string) => of(name, measure).same.mean.toFixed(2);
     const text = section('same image');
-    const rotated = text.slice(text.indexOf('rotated'));
+    const rotated = text.slice(text.indexOf('rotated to fit'));
     expect([...rotated.matchAll(/-?0\.\d+/g)].map(([number]) => number)).toEqual([
       at('GAN, another seed, latents rotated'),
       at('VAE, another seed, latents rotated'),
-      at('untrained GAN, another seed, latents rotated'),
-      at('untrained VAE, another seed, latents rotated'),
-      at('normalizing flow, another seed'),
-      at('normalizing flow, another seed', 'residual'),
-      at('UNet and normalizing flow'),
-      at('UNet and normalizing flow', 'residual'),
+      at('GAN, latents rotated to fit shuffled pairs'),
+      at('VAE, latents rotated to fit shuffled pairs'),
       at('rectified flow, another seed'),
       at('UNet and rectified flow'),
-      at('rectified flow, another seed', 'residual'),
-      at('UNet and rectified flow', 'residual'),
       at('untrained rectified flow, another seed'),
-      at('untrained rectified flow, another seed', 'residual'),
+      at('UNet and untrained rectified flow'),
       at('rectified flow, another seed', 'beyondNoise'),
+      at('UNet and rectified flow', 'beyondNoise'),
       at('untrained rectified flow, another seed', 'beyondNoise'),
+      at('UNet and untrained rectified flow', 'beyondNoise'),
+      at('normalizing flow, another seed'),
+      at('UNet and normalizing flow'),
+      at('UNet and normalizing flow', 'residual'),
     ]);
     expect(of('normalizing flow, another seed').agreement).toBe('void');
     const same = (from: number) => `${Math.round(100 * prefixSwap.find((swap) => swap.from === from)!.same)} %`;
     const shares = [...section('pure noise').matchAll(/\d+ %/g)].map(([share]) => share);
     expect(shares).toEqual([same(520), same(280)]);
+    const swapAt = (t: number) => digits.swapped.swaps.find((swap) => swap.t === t)!;
+    const decided = [swapAt(880), swapAt(580), swapAt(680)].map(({ logSnr }) => logSnr.toFixed(1));
+    const trained28 = section('pure noise').slice(section('pure noise').indexOf('28x28'));
+    expect([...trained28.matchAll(/-?\d\.\d+/g)].map(([number]) => number)).toEqual([
+      swapAt(880).linear.mean.toFixed(2),
+      swapAt(880).linearResidual.mean.toFixed(2),
+      decided[0],
+      decided[1],
+      swapAt(580).linear.mean.toFixed(2),
+      swapAt(580).linearResidual.mean.toFixed(2),
+      decided[2],
+      swapAt(680).other.mean.toFixed(2),
+      swapAt(680).own.mean.toFixed(2),
+    ]);
+    const crossing = digits.swapped.swaps.find(({ own, other }) => other.mean > own.mean)!;
+    expect(crossing.t).toBe(680);
   });
 
   it('difficulty and landscape', () => {
@@ -151,6 +177,16 @@ describe('docs/paper.md', () => {
     const { verdict, numbers } = results('landscape');
     const { comparisons, tasks } = numbers;
     expect(section('landscape')).toContain(`${tasks[0]!.seeds.length} of 8 seeds`);
+    const bounds = [...section('landscape').matchAll(/[\d.]+ \([\d.]+ to [\d.]+\) for/g)].map(([text]) =>
+      text.slice(0, -4),
+    );
+    expect(bounds).toEqual(
+      comparisons.flatMap(({ other, bound }) => (bound && other !== 'autoencoder' ? [intervalText(bound)] : [])),
+    );
+    const clear = comparisons.filter(({ adjusted }) => adjusted !== undefined && adjusted < 0.05);
+    expect(
+      [true, false].map((isSmoother) => clear.filter(({ ratio }) => ratio.mean > 1 === isSmoother).length),
+    ).toEqual([3, 2]);
     const ratios = [...section('landscape').matchAll(/([\d.]+(?: \([\d.]+ to [\d.]+\))?) times/g)].map(
       ([, ratio]) => ratio,
     );
