@@ -51,7 +51,7 @@ it.each([
   { name: 'uneven padding', x: [16, 38, 29, 2], w: [3, 2, 2, 16], options: { pad }, strips: 2, rows: 19 },
   { name: 'two blocks of images', x: [32, 26, 21, 1], w: [3, 3, 1, 16], options: {}, strips: 2, rows: 13 },
   { name: 'stride 2', x: [16, 72, 60, 1], w: [3, 3, 1, 16], options: { strides: 2 }, strips: 2, rows: 18 },
-  { name: 'a prime height', x: [16, 37, 28, 1], w: [3, 3, 1, 16], options: {}, strips: 37, rows: 1 },
+  { name: 'a prime height', x: [16, 37, 28, 1], w: [3, 3, 1, 16], options: {}, strips: 1, rows: 37 },
 ])('weight gradient of a large image in strips: $name', async ({ x, w, options, strips, rows }) => {
   const inputs = { x: floats(x), w: floats(w, 3) };
   const kernels = slidingKernels(inputs, options);

@@ -11,15 +11,16 @@ const FILTER_IN_CACHE = 2 ** 20;
 
 /**
  * Number of strips of rows into which the operand that slides, [N, H, W, C], is divided so that the filters of one strip
- * stay in the cache: the smallest divisor of H that suffices.
+ * stay in the cache: the smallest divisor of H that suffices. 1 if strips would need to be a single row: each strip also
+ * copies as many rows of the other operand as the filter has, and more than 14 strips were not measured.
  */
 function stripsOf({ shape }: Value, block: number): number {
   const [n, h, w, c] = shape as [number, number, number, number];
   const rowBytes = 4 * n * w * Math.min(c, 4 * block);
-  for (let strips = 1; strips < h; strips++) {
+  for (let strips = 1; 2 * strips <= h; strips++) {
     if (h % strips === 0 && (rowBytes * h) / strips <= FILTER_IN_CACHE) return strips;
   }
-  return h;
+  return 1;
 }
 
 /** The operand that slides over the other: `dy` over x or, at stride 1, `x` over dy. */
