@@ -1,5 +1,5 @@
 /** Compares the denoiser's loss landscape with those of the other tasks, paired by seed. */
-import { confidenceInterval, holm, pValue, type ConfidenceInterval, type StageResults } from '@dm/experiments';
+import { geometricInterval, holm, pValue, type ConfidenceInterval, type StageResults } from '@dm/experiments';
 import { isSpectral, measuresOf, primaryNames, type PrimaryMeasure } from './measures.js';
 import type { LandscapeResult, LandscapeView } from './run-trial.js';
 
@@ -65,8 +65,8 @@ export function comparisons(denoiser: TaskViews, others: readonly TaskViews[]): 
       if (logs.length === 0 || !logs.every(Number.isFinite)) return same;
       return {
         ...same,
-        ratio: geometric(logs),
-        ...(measure === 'negativity' && { bound: geometric(logsTo('negativityBound')) }),
+        ratio: geometricInterval(logs),
+        ...(measure === 'negativity' && { bound: geometricInterval(logsTo('negativityBound')) }),
         ...(logs.length > 1 && { p: pOf(logs) }),
       };
     }),
@@ -83,16 +83,6 @@ function pOf(values: readonly number[]): number {
   return pValue({ value: mean, standardError: Math.sqrt(variance / n), df: n - 1 });
 }
 
-/** Geometric mean and 95 % interval (Student's t on the logarithms). */
-function geometric(logs: readonly number[]): ConfidenceInterval {
-  const { mean, low, high, n } = confidenceInterval(logs);
-  return {
-    mean: Math.exp(mean),
-    n,
-    ...(low !== undefined && high !== undefined && { low: Math.exp(low), high: Math.exp(high) }),
-  };
-}
-
 /** Number of seeds whose most negative eigenvalue is smaller than its residual, so that even its sign is not certain. */
 export const unresolvedSeeds = ({ seeds }: TaskViews): number =>
   seeds.filter(({ view: { spectrum } }) => spectrum.residuals.smallest > Math.abs(spectrum.smallest[0]!)).length;
@@ -100,7 +90,7 @@ export const unresolvedSeeds = ({ seeds }: TaskViews): number =>
 /** Geometric mean of a measure over seeds; undefined if there are none, or a value is not positive. */
 export function measureOverSeeds({ seeds }: TaskViews, measure: PrimaryMeasure): ConfidenceInterval | undefined {
   const logs = seeds.map(({ view }) => Math.log(measuresOf(view)[measure]));
-  return logs.length === 0 || !logs.every(Number.isFinite) ? undefined : geometric(logs);
+  return logs.length === 0 || !logs.every(Number.isFinite) ? undefined : geometricInterval(logs);
 }
 
 /** The noise ranges of the denoiser, with the seeds with which they were measured. */

@@ -46,7 +46,7 @@ export { intervalFigure, lineFigure, type Figure, type PlotSpec } from './report
 export { finalInterval, finalValue, pairedRatio } from './report/metrics.js';
 export { writePicture, type Picture } from './report/picture.js';
 export { runLengthFigure, runLengthTable, shortTrials, stepsToTargetByRunLength } from './report/run-lengths.js';
-export { confidenceInterval, formatInterval, type ConfidenceInterval } from './report/statistics.js';
+export { confidenceInterval, formatInterval, geometricInterval, type ConfidenceInterval } from './report/statistics.js';
 export { stepsToTargetByArm, stepsToTargetTable } from './report/steps-to-target-table.js';
 export { formatSpeedup, type StepsToTarget } from './report/steps-to-target.js';
 export type { Experiment } from './run/experiment.js';

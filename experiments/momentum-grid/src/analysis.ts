@@ -1,5 +1,12 @@
 /** From the runs to numbers: best learning rates, their slope against 1 - beta1, speed, and oscillation. */
-import { confidenceInterval, logSpeedup, tQuantile, type ConfidenceInterval, type StageResults } from '@dm/experiments';
+import {
+  confidenceInterval,
+  geometricInterval,
+  logSpeedup,
+  tQuantile,
+  type ConfidenceInterval,
+  type StageResults,
+} from '@dm/experiments';
 import type { MomentumResult } from './run-trial.js';
 
 /** A grid point; `loss` is null if the run diverged. */
@@ -110,13 +117,7 @@ export function pairedLogRatio(
     const [x, y] = [of(result), other && of(other)];
     return x == null || y == null ? [] : [Math.log(x / y)];
   });
-  if (logs.length === 0) return undefined;
-  const { mean, low, high, n } = confidenceInterval(logs);
-  return {
-    mean: Math.exp(mean),
-    n,
-    ...(low !== undefined && high !== undefined && { low: Math.exp(low), high: Math.exp(high) }),
-  };
+  return logs.length === 0 ? undefined : geometricInterval(logs);
 }
 
 export interface StepsToValue {

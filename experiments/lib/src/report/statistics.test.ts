@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { confidenceInterval, firstCrossing, formatInterval } from './statistics.js';
+import { confidenceInterval, firstCrossing, formatInterval, geometricInterval } from './statistics.js';
 
 describe('confidenceInterval', () => {
   it("is Student's 95 % interval", () => {
@@ -15,6 +15,16 @@ describe('confidenceInterval', () => {
     expect(() => confidenceInterval([])).toThrow(/0 values/);
     expect(formatInterval(confidenceInterval([0.25]))).toBe('0.250');
   });
+});
+
+it("geometricInterval is Student's 95 % interval of the logarithms", () => {
+  // numpy.exp of the interval above.
+  const { mean, low, high, n } = geometricInterval([1, 2, 3]);
+  expect(mean).toBeCloseTo(Math.exp(2), 12);
+  expect(low).toBeCloseTo(Math.exp(-0.4841377), 6);
+  expect(Math.log(high!)).toBeCloseTo(4.4841377, 6);
+  expect(n).toBe(3);
+  expect(geometricInterval([0])).toEqual({ mean: 1, n: 1 });
 });
 
 describe('firstCrossing', () => {

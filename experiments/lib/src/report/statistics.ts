@@ -23,6 +23,19 @@ export function confidenceInterval(values: readonly number[]): ConfidenceInterva
   return { mean, low: mean - half, high: mean + half, n };
 }
 
+/**
+ * Geometric mean and 95 % interval (Student's t on the logarithms) of values with these natural logarithms.
+ * @throws {RangeError} if `logs` is empty
+ */
+export function geometricInterval(logs: readonly number[]): ConfidenceInterval {
+  const { mean, low, high, n } = confidenceInterval(logs);
+  return {
+    mean: Math.exp(mean),
+    n,
+    ...(low !== undefined && high !== undefined && { low: Math.exp(low), high: Math.exp(high) }),
+  };
+}
+
 /** Formats a mean and its interval with `digits` significant digits, as in `0.123 [0.120, 0.126]`. */
 export function formatInterval({ mean, low, high }: ConfidenceInterval, digits = 3): string {
   const text = (value: number) => value.toPrecision(digits);
