@@ -4,7 +4,6 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync, constants } from 'node:zlib';
 import commonjs from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import { build as esbuild } from 'esbuild';
@@ -14,6 +13,7 @@ import { build as vite } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import webpack from 'webpack';
 import { hasChromium, launch, openPage, serveFolder } from './chromium.js';
+import { compressedSize, report } from './sizes.js';
 
 const page = fileURLToPath(new URL('bundle', import.meta.url));
 const entries = { main: join(page, 'main.js'), worker: join(page, 'worker.js') };
@@ -114,76 +114,12 @@ describe.skipIf(!hasChromium())('bundles', () => {
     expect(new Set(losses.values()).size).toBe(1);
   });
 
-  it('our code has at most 150 kB, compressed, TensorFlow.js included', async () => {
-    const { outputFiles } = await esbuild({
-      entryPoints: [join(page, 'worker.js')],
-      bundle: true,
-      format: 'esm',
-      minify: true,
-      write: false,
-      external: ['onnxruntime-web/*'],
-    });
-    const size = compressed(outputFiles[0]!.contents, 11);
-    report(`our code: ${size} bytes`);
-    expect(size).toBeLessThanOrEqual(150_000);
-  });
-
-  it('with stored runs, our code has at most 150 kB in the first load, and 156 kB with zips, compressed', async () => {
-    const built = await vite({
-      root: page,
-      configFile: false,
-      logLevel: 'warn',
-      build: {
-        write: false,
-        rollupOptions: {
-          input: join(page, 'run-worker.js'),
-          external: [/^onnxruntime-web/],
-          preserveEntrySignatures: false, // a worker exports nothing
-        },
-      },
-    });
-    const chunks = [built].flat().flatMap((result) => ('output' in result ? result.output : []));
-    const sizes = chunks.map((chunk) => ({
-      isFirst: chunk.type === 'chunk' && chunk.isEntry,
-      size: chunk.type === 'chunk' ? compressed(Buffer.from(chunk.code), 11) : 0,
-    }));
-    const first = sizes.filter(({ isFirst }) => isFirst).reduce((sum, { size }) => sum + size, 0);
-    const all = sizes.reduce((sum, { size }) => sum + size, 0);
-    report(`our code with stored runs: ${first} bytes in the first load, ${all} with zips`);
-    expect(all).toBeGreaterThan(first);
-    expect(first).toBeLessThanOrEqual(150_000);
-    expect(all).toBeLessThanOrEqual(156_000);
-  });
-
-  // A page has no command line: its messages name fields of the configuration.
-  it('no text of our code names a flag of the command line', async () => {
-    const { outputFiles } = await esbuild({
-      entryPoints: [join(page, 'worker.js'), join(page, 'run-worker.js')],
-      bundle: true,
-      format: 'esm',
-      splitting: true,
-      write: false,
-      outdir: 'flags',
-      external: ['onnxruntime-web/*'],
-    });
-    const code = outputFiles.map(({ text }) => text).join('\n');
-    // Not preceded or followed by what precedes or follows a decrement. The last one is a flag of pnpm.
-    const flags = code.matchAll(/(?<![\w$)\]}-])--[a-z]+(?:-[a-z]+)*(?![\w$-]|\s*[;)><,\]]|\s+=)/g);
-    expect([...new Set(Array.from(flags, ([flag]) => flag))]).toEqual(['--allow-build']);
-  });
-
   it('the first load of a page has at most 3.5 MB, compressed', () => {
     const files = readdirSync(folders.get('vite')!, { recursive: true, encoding: 'utf8' })
       .map((file) => join(folders.get('vite')!, file))
       .filter((file) => statSync(file).isFile());
-    const size = files.reduce((sum, file) => sum + compressed(readFileSync(file), 9), 0);
+    const size = files.reduce((sum, file) => sum + compressedSize(readFileSync(file), 9), 0);
     report(`first load: ${size} bytes`);
     expect(size).toBeLessThanOrEqual(3_500_000);
   });
 });
-
-/** Shown in the output of the tests, for the table in docs/browser.md. */
-function report(text: string): void {
-  // oxlint-disable-next-line no-console
-  console.log(text);
-}

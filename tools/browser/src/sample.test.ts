@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync, constants } from 'node:zlib';
 import { openOnnxEngine } from '@dm/jit';
 import {
   ditTransformer2d,
@@ -15,7 +14,6 @@ import {
   toTorch,
   unet2d,
 } from '@dm/models';
-import { build as esbuild } from 'esbuild';
 import type { Browser } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -146,28 +144,5 @@ describe.skipIf(!hasChromium())('sampling in Chromium', () => {
       code: 'FILE_NOT_FOUND',
       error: expect.stringContaining('nothing'),
     });
-  });
-
-  it('a page that only samples has at most 110 kB of our code, compressed, and neither trainer nor native modules', async () => {
-    const { outputFiles, metafile } = await esbuild({
-      entryPoints: [fileURLToPath(new URL('../../../examples/sample-in-page/worker.js', import.meta.url))],
-      bundle: true,
-      format: 'esm',
-      minify: true,
-      write: false,
-      metafile: true,
-      external: ['onnxruntime-web/*'],
-    });
-    const inputs = Object.keys(metafile.inputs);
-    expect(inputs.some((path) => path.includes('packages/models/'))).toBe(true);
-    expect(
-      inputs.filter((path) => /packages\/(trainer|data|eval|optim|curriculum)\/|koffi|sharp|\/zod\//.test(path)),
-    ).toEqual([]);
-    const { length } = brotliCompressSync(outputFiles[0]!.contents, {
-      params: { [constants.BROTLI_PARAM_QUALITY]: 11 },
-    });
-    // oxlint-disable-next-line no-console -- for the table in docs/browser.md
-    console.log(`our code of a page that samples: ${length} bytes`);
-    expect(length).toBeLessThanOrEqual(110_000);
   });
 });

@@ -13,8 +13,11 @@ const widths = {
 export type DiTSizeName = `DiT-${keyof typeof widths}/${2 | 4 | 8}`;
 
 /** Sizes of Table 1 of arXiv:2212.09748 with each patch size, to spread into a configuration. */
-export const ditSizes = Object.fromEntries(
-  Object.entries(widths).flatMap(([name, width]) =>
+export const ditSizes = /* @__PURE__ */ sizesByName();
+
+function sizesByName(): Readonly<Record<DiTSizeName, Size>> {
+  const entries = Object.entries(widths).flatMap(([name, width]) =>
     ([2, 4, 8] as const).map((patch) => [`DiT-${name}/${patch}`, { ...width, patch_size: patch }]),
-  ),
-) as Readonly<Record<DiTSizeName, Size>>;
+  );
+  return Object.fromEntries(entries) as Record<DiTSizeName, Size>;
+}

@@ -1,22 +1,23 @@
 import type { UNet2DOptions } from './config.js';
 
-/** Settings of the published DDPM checkpoints, such as https://huggingface.co/google/ddpm-cifar10-32. */
-const ddpm = {
-  downsample_padding: 0,
-  flip_sin_to_cos: false,
-  freq_shift: 1,
-  norm_eps: 1e-6,
-  attention_head_dim: null,
-} as const;
+/** The published DDPM checkpoints, such as https://huggingface.co/google/ddpm-cifar10-32. */
+const ddpm = <const T extends UNet2DOptions>(options: T) =>
+  ({
+    downsample_padding: 0,
+    flip_sin_to_cos: false,
+    freq_shift: 1,
+    norm_eps: 1e-6,
+    attention_head_dim: null,
+    ...options,
+  }) as const;
 
 /** https://huggingface.co/google/ddpm-celebahq-256 and google/ddpm-church-256: 113,673,219 parameters. */
-const ddpm256: UNet2DOptions = {
-  ...ddpm,
+const ddpm256 = /* @__PURE__ */ ddpm({
   sample_size: 256,
   block_out_channels: [128, 128, 256, 256, 512, 512],
   down_block_types: ['DownBlock2D', 'DownBlock2D', 'DownBlock2D', 'DownBlock2D', 'AttnDownBlock2D', 'DownBlock2D'],
   up_block_types: ['UpBlock2D', 'AttnUpBlock2D', 'UpBlock2D', 'UpBlock2D', 'UpBlock2D', 'UpBlock2D'],
-};
+});
 
 /** Named configurations for `unet2d`, to use directly or to spread and change. */
 export const unetPresets = {
@@ -50,13 +51,12 @@ export const unetPresets = {
     attention_head_dim: 64,
   },
   /** https://huggingface.co/google/ddpm-cifar10-32: 35,746,307 parameters. */
-  'ddpm-cifar10': {
-    ...ddpm,
+  'ddpm-cifar10': /* @__PURE__ */ ddpm({
     sample_size: 32,
     block_out_channels: [128, 256, 256, 256],
     down_block_types: ['DownBlock2D', 'AttnDownBlock2D', 'DownBlock2D', 'DownBlock2D'],
     up_block_types: ['UpBlock2D', 'UpBlock2D', 'AttnUpBlock2D', 'UpBlock2D'],
-  },
+  }),
   'ddpm-celebahq': ddpm256,
   'ddpm-church': ddpm256,
 } as const satisfies Readonly<Record<string, UNet2DOptions>>;
