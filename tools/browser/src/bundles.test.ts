@@ -77,9 +77,6 @@ const bundlers: Readonly<Record<string, (outDir: string) => Promise<readonly str
   },
 };
 
-const compressed = (bytes: Uint8Array, quality: number): number =>
-  brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: quality } }).length;
-
 describe.skipIf(!hasChromium())('bundles', () => {
   let browser: Browser;
   const folders = new Map<string, string>();
