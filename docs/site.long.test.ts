@@ -22,6 +22,7 @@ describe('the site', () => {
       ...documents.map((name) => name.replace(/\.md$/, '.html')),
       ...packages.flatMap((name) => [`packages/${name}.html`, `api/${name}.html`]),
       'api/index.html',
+      'api/command-line.html',
     ];
     expect(pages.toSorted()).toEqual(expected.toSorted());
   });
@@ -34,6 +35,13 @@ describe('the site', () => {
   it('documents exported functions in the API reference', () => {
     expect(read('api/curriculum.html')).toContain('createTimestepSchedule');
     expect(read('api/trainer.html')).toContain('generateSamples');
+  });
+
+  it('has the options of all commands', () => {
+    const page = read('api/command-line.html');
+    const titles = [...page.matchAll(/<h[1-3] id="[^"]*"[^>]*>([^<]*) </g)].map(([, title]) => title);
+    expect(titles).toEqual(expect.arrayContaining(['dm train', 'dm sample', 'dm eval consistency', 'dm doctor']));
+    expect(page).toContain('--steps-offset');
   });
 
   it('shows the types of errors, which TypeDoc ignores', () => {

@@ -88,6 +88,7 @@ export default defineConfig({
           link('Evaluation', '/evaluation'),
           link('Weights to and from Python', '/interchange'),
           link('Presets', '/presets'),
+          link('Command line', '/api/command-line'),
           link('Recipes and your own parts', '/recipes'),
           link('Your own training loop', '/training-loop'),
           link('Timestep tables for Python', '/python'),

@@ -1,10 +1,11 @@
-// Writes the generated pages of the site: the READMEs of the packages (packages/*.md) and the API reference (api/), from
-// the doc comments. Both are ignored by Git.
+// Writes the generated pages of the site: the READMEs of the packages (packages/*.md), the API reference (api/) from the
+// doc comments, and the command line (api/command-line.md) from its help texts. Git ignores them.
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { Application, Converter } from 'typedoc';
+import { commandLinePage } from './command-line.mjs';
 import { packages } from './packages.mjs';
 
 const docs = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -95,4 +96,5 @@ function shortened(line) {
   const cells = line.split(' | ');
   return cells.map((cell) => (cell.length < 1000 ? cell : 'see `dm config schema`')).join(' | ');
 }
+writeFileSync(join(docs, 'api', 'command-line.md'), commandLinePage(join(root, 'packages/trainer/dist/cli.js')));
 if (app.logger.hasErrors()) process.exitCode = 1;

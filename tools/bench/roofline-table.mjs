@@ -1,4 +1,4 @@
-/** The table of results/roofline.json in docs/engine.md. */
+/** The tables of results/roofline.json in docs/engine.md, one for each processor. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { withText } from './table.mjs';
 
@@ -18,7 +18,7 @@ import { withText } from './table.mjs';
  * @property {number} othersBusy Average number of cores used by other programs.
  */
 
-/** @typedef {{ cases: RooflineCase[], [key: string]: unknown }} Roofline */
+/** @typedef {{ run: { cpu: string }, cases: RooflineCase[], [key: string]: unknown }} Roofline */
 
 const marks = ['<!-- roofline: written by roofline-table.mjs -->', '<!-- end of the roofline -->'];
 
@@ -61,8 +61,9 @@ function rooflineTable({ cases }) {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** @param {string} page @param {Roofline} results */
-export const withRooflineTable = (page, results) => withText(page, marks, rooflineTable(results));
+/** @param {string} page @param {{ machines: Roofline[] }} results */
+export const withRooflineTable = (page, { machines }) =>
+  withText(page, marks, machines.map((one) => `${one.run.cpu}:\n\n${rooflineTable(one)}`).join('\n\n'));
 
 export function writeRooflineTable() {
   const page = new URL('../../docs/engine.md', import.meta.url);

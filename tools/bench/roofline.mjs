@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cases, optimizer } from './cases.mjs';
 import { contenders } from './contenders.mjs';
+import { processor } from './processor.mjs';
 import { writeRooflineTable } from './roofline-table.mjs';
 import { runContender } from './run-contender.mjs';
 import { merge, requireSameWork, summarize } from './summary.mjs';
@@ -41,7 +42,7 @@ async function ask(name, command, request) {
   return /** @type {any} */ (answer);
 }
 
-/** The rates of each program. Rates in the results file count if they are better. */
+/** The rates of each program. Rates of the same processor in the results file count if they are better. */
 async function measureRates() {
   return {
     dm: await ask('rates', [process.execPath, 'contenders/rates.mjs'], { seconds: 1 }),
@@ -57,10 +58,14 @@ const better = (a, b) =>
 
 const out = join(import.meta.dirname, 'results/roofline.json');
 const load = loadavg()[0];
-const old = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')) : { cases: [] };
+const cpu = processor(existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '', cpus()[0]?.model);
+/** The results of all processors. @type {import('./roofline-table.mjs').Roofline[]} */
+const machines = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).machines : [];
+/** @type {any} */
+const old = machines.find(({ run }) => run.cpu === cpu) ?? { cases: [] };
 const fresh = await measureRates();
 const rates = better(old.rates ?? fresh, fresh);
-const run = { cpu: cpus()[0]?.model, cores: cpus().length, threads, rounds, steps, load: Number(load.toFixed(1)) };
+const run = { cpu, cores: cpus().length, threads, rounds, steps, load: Number(load.toFixed(1)) };
 for (const benchCase of wanted) {
   const measured = await measure(benchCase);
   console.log(measured);
@@ -123,6 +128,8 @@ function save(measured) {
       engineRooflineMs: round(rooflineMs(one, ratesOf([rates.dm])).rooflineMs),
     };
   });
-  writeFileSync(out, `${JSON.stringify({ run, rates, machineRates, cases: results }, undefined, 2)}\n`);
+  const others = machines.filter((machine) => machine.run.cpu !== cpu);
+  const all = [...others, { run, rates, machineRates, cases: results }];
+  writeFileSync(out, `${JSON.stringify({ machines: all }, undefined, 2)}\n`);
   writeRooflineTable();
 }

@@ -3,10 +3,14 @@ import { conv2d } from '@dm/ops';
 import { trace, optimize } from '@dm/jit';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
+import { processor } from './processor.mjs';
 import { goalMs, withRooflineTable, type Roofline } from './roofline-table.mjs';
 import { rooflineMs, workOfGraph } from './work.mjs';
 
-const results = JSON.parse(readFileSync(new URL('results/roofline.json', import.meta.url), 'utf8')) as Roofline;
+type Machine = Roofline & { machineRates: { gflops: number; gbytes: number } };
+const results = JSON.parse(readFileSync(new URL('results/roofline.json', import.meta.url), 'utf8')) as {
+  machines: Machine[];
+};
 
 it('docs/engine.md has the table of results/roofline.json', () => {
   const page = readFileSync(new URL('../../docs/engine.md', import.meta.url), 'utf8');
@@ -14,8 +18,17 @@ it('docs/engine.md has the table of results/roofline.json', () => {
 });
 
 it('each time of results/roofline.json follows from work and rates', () => {
-  const { machineRates, cases } = results as Roofline & { machineRates: { gflops: number; gbytes: number } };
-  for (const one of cases) expect(rooflineMs(one, machineRates).rooflineMs).toBeCloseTo(one.rooflineMs, 1);
+  for (const { machineRates, cases } of results.machines) {
+    for (const one of cases) expect(rooflineMs(one, machineRates).rooflineMs).toBeCloseTo(one.rooflineMs, 1);
+  }
+});
+
+it('names a processor with its model and vector width', () => {
+  const text = (flags: string) =>
+    `processor\t: 0\ncpu family\t: 6\nmodel\t\t: 167\nmodel name\t: Intel(R) Xeon(R) Processor\nflags\t\t: fpu ${flags}\n`;
+  expect(processor(text('avx avx2 avx512f'), 'other')).toBe('Intel Xeon Processor (family 6, model 167, AVX-512)');
+  expect(processor(text('avx avx2'))).toBe('Intel Xeon Processor (family 6, model 167, AVX2)');
+  expect(processor('', 'Apple M1')).toBe('Apple M1');
 });
 
 // 2 x 3 x 5 x 4 multiply-adds, and relu reads and writes 2 x 4 floats.
@@ -59,7 +72,7 @@ it('refuses a product that it cannot count', () => {
 });
 
 it('the goal is bounded by the roofline', () => {
-  const one = results.cases[0];
+  const one = results.machines[0].cases[0];
   expect(goalMs({ ...one, pytorchMs: 100, rooflineMs: 45 })).toBeCloseTo(67);
   expect(goalMs({ ...one, pytorchMs: 100, rooflineMs: 81 })).toBeCloseTo(90);
 });

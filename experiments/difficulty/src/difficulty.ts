@@ -1,143 +1,251 @@
-/** Are timesteps near pure noise easier to learn, and does the noise rate indicate their difficulty? */
-import { difficulty, type DifficultyReport } from '@dm/eval';
+/** Are timesteps near pure noise easier to learn, and can they be learned alone? */
 import {
-  finalSeeds,
-  finalSize,
-  confidenceInterval,
   formatInterval,
-  scaleCaveats,
   lineFigure,
-  recipeAtScale,
-  truncateForSmoke,
-  trialGrid,
-  type Arm,
+  type ConfidenceInterval,
   type Conclusion,
   type Experiment,
   type Figure,
-  type ConfidenceInterval,
   type Scale,
   type StageResults,
-  type Trial,
+  type Table,
 } from '@dm/experiments';
+import { learning, measures, optimum, overUniform, rankCorrelation, type Learning, type Measure } from './analysis.js';
 import type { DifficultyResult } from './run-trial.js';
+import {
+  BUCKETS,
+  MIDDLE,
+  REFERENCE_LENGTH,
+  referenceTrials,
+  stepsOf,
+  trainingTrials,
+  type DifficultyTrial,
+} from './trial.js';
 
-/** Measures of difficulty to correlate with the noise rate, and their names in tables. */
-const measures = {
-  finalLoss: 'final loss',
-  timeWithin10OfFinal: 'steps to within 10 % of the final loss',
-  timeWithin10OfDrop: 'steps to 90 % of the way down',
-  meanGradNorm: 'gradient norm',
-} as const;
-type Measure = keyof typeof measures;
+/** Number of runs per arm without which an interval over seeds would be too wide to decide. */
+const SEEDS = 3;
+/** The arms whose learning is compared between buckets. */
+const predictions = ['v', 'epsilon'] as const;
 
-/** Number of measurements per run, in addition to the one at its start. */
-const MEASUREMENTS: Readonly<Record<Scale, number>> = { smoke: 3, laptop: 20, full: 40 };
-const IMAGES: Readonly<Record<Scale, number>> = { smoke: 64, laptop: 19_200, full: finalSize.full.images };
-
-function arms(scale: Scale): Arm[] {
-  return (['epsilon', 'x0', 'v'] as const).map((prediction) => ({
-    name: prediction,
-    about: `the network predicts ${prediction}, and its loss is the MSE of that`,
-    recipe: recipeAtScale(scale, { prediction, optimizer: { lr: 0.01, decay: { linearTo: 0.1 } } }),
-  }));
-}
-
-export const difficultyExperiment: Experiment<Trial, DifficultyResult> = {
+export const difficultyExperiment: Experiment<DifficultyTrial, DifficultyResult> = {
   name: 'difficulty',
   summary: 'the noisier, the easier to learn',
   claim:
     'Timesteps near pure noise are easier to learn, and the noise rate is an explicit indicator of difficulty ' +
     '(arXiv:2404.07946, abstract).',
+  notice:
+    'Two of these limitations do not apply to this experiment: it measures each range of timesteps separately, and in ' +
+    'relation to the optimum; and the Wiener filter is in its table.',
   setup: (scale) => [
-    `Three networks, which predict epsilon, x0, and v, are trained on ${IMAGES[scale]} images each, with AdamW, a learning ` +
-      'rate that decays linearly from 0.01 to one tenth, uniform timesteps, and unweighted MSE. The prediction target ' +
-      'determines which timesteps have a small loss, because the errors of epsilon, x0, and v differ by a factor that ' +
-      'depends on the noise level.',
-    'Loss and gradient norm are measured with the raw weights on 32 held-out images, with the same images and noise in ' +
-      'each of 10 equal ranges of timesteps. A negative rank correlation with the noise rate means that noisier timesteps ' +
-      'are easier. Intervals are 95 % confidence intervals over seeds (Student) and can extend beyond -1 and 1.',
+    `The timesteps are divided into ${BUCKETS} equal ranges. The loss of each range is the squared error of epsilon of the ` +
+      'EMA weights on the same test images with the same noise, so losses differ only in the noise level and the network.',
+    'The size of a loss says nothing about difficulty: the errors of epsilon, x0, and v differ by a factor that depends on the ' +
+      'noise level, and near pure noise even the best denoiser errs. Each loss is therefore divided by the loss of the optimum, ' +
+      'which is the same whatever the network predicts. The optimum is the lowest final loss of two networks that ' +
+      `predict v and are trained ${REFERENCE_LENGTH} times as long, with a learning rate that decays to 0. The table compares ` +
+      'it with the posterior mean of the training images, a lower bound if many training images contribute to ' +
+      'it, at high noise; at low noise it only remembers its nearest image, and is worse than a network.',
+    `Networks that predict v and epsilon are trained on all timesteps for ${stepsOf(scale)} steps; v also on t >= ${MIDDLE} only, ` +
+      `and on t < ${MIDDLE} only. AdamW with a learning rate of 0.004, constant after a warm-up of 2 % of the steps, uniform ` +
+      'timesteps, unweighted MSE of the prediction, EMA half-life 5 % of the images. The losses are measured after 1 ' +
+      'step and then at intervals of half an octave.',
+    'The signal-to-noise ratio (SNR) of the gradient is |E g|^2 / E|g - E g|^2; g is the gradient of the unweighted ' +
+      'loss of the prediction over 32 test images in one range, estimated from 8 groups of images and noise, with the raw ' +
+      'weights.',
+    'The rule was set before the measurements: the claim holds if, for v and for epsilon, the rank correlation of the noise ' +
+      'rate with the images until the loss stays within 10 % of the optimum is negative (95 % interval over seeds, ' +
+      'Student); it does not hold if it is negative for neither; otherwise it depends. A range that is not within 10 % ' +
+      'after the last step ranks last. The intervals can extend beyond -1 and 1.',
   ],
   stages: [
     {
+      name: 'reference',
+      about: 'long runs, whose lowest final loss in each range of timesteps is the optimum.',
+      trials: referenceTrials,
+    },
+    {
       name: 'training',
-      about: 'each prediction target with each seed.',
-      trials: (scale) =>
-        trialGrid(
-          'training',
-          truncateForSmoke(arms(scale), scale, 2),
-          { ...finalSize[scale], images: IMAGES[scale], validations: MEASUREMENTS[scale], sampleEvaluations: 0 },
-          finalSeeds[scale],
-        ),
+      about: 'v and epsilon on all timesteps, v on the noisy or the clean half.',
+      trials: trainingTrials,
     },
   ],
   conclude,
 };
 
+type Runs = ReadonlyMap<string, readonly (readonly Learning[])[]>;
+
 function conclude(results: Readonly<Record<string, StageResults<DifficultyResult>>>, scale: Scale): Conclusion {
-  const reports = [...results['training']!].map(
-    ([name, trials]) => [name, trials.map(({ buckets, records }) => difficulty(buckets, records))] as const,
+  const reference = results['reference'] ?? new Map<string, DifficultyResult[]>();
+  const training = results['training'] ?? new Map<string, DifficultyResult[]>();
+  const optima = optimum(reference);
+  const runs: Runs = new Map(
+    optima === undefined
+      ? []
+      : predictions.flatMap((name) =>
+          training.has(name) ? [[name, training.get(name)!.map((result) => learning(result, optima))]] : [],
+        ),
   );
-  const correlations = reports.flatMap(([arm, ofSeeds]) =>
+  const correlations = [...runs].flatMap(([arm, ofSeeds]) =>
     (Object.keys(measures) as Measure[]).flatMap((measure) => {
-      const values = ofSeeds.flatMap(({ rankCorrelations }) => rankCorrelations[measure] ?? []);
-      return values.length === 0 ? [] : [{ arm, measure, ...confidenceInterval(values) }];
+      const interval = rankCorrelation(ofSeeds, measure);
+      return interval === undefined ? [] : [{ arm, measure, ...interval }];
     }),
   );
-  const seen = correlations.map(direction);
-  const count = (which: string) => seen.filter((one) => one === which).length;
-  const open = reports.length < 3 || count('unknown') > 0;
-  const verdict = open
+  const ofImages = correlations.filter(({ measure }) => measure === 'images');
+  const isOpen = predictions.some((name) => (runs.get(name)?.length ?? 0) < SEEDS);
+  const easier = ofImages.filter(({ high }) => (high ?? Infinity) < 0).length;
+  const verdict = isOpen
     ? 'open'
-    : count('easier') === seen.length
+    : easier === predictions.length
       ? 'holds'
-      : count('easier') === 0
+      : easier === 0
         ? 'does not hold'
         : 'depends';
+  const list = (measure: Measure) =>
+    correlations
+      .filter((one) => one.measure === measure)
+      .map((one) => `${one.arm} ${formatInterval(one)}`)
+      .join(', ');
+  const transfer = transferRows(training);
   return {
     verdict,
-    ...(!open && { key: `noisier is easier by ${count('easier')} of ${seen.length} measures` }),
+    ...(!isOpen && { key: `rank correlation of the noise rate with the ${measures.images}: ${list('images')}` }),
     sentences: [
-      open
-        ? 'Undecided: too few runs are finished.'
-        : `Of ${seen.length} combinations of prediction target and measure, noisier is easier by ${count('easier')}, harder by ` +
-          `${count('harder')}, and ${count('neither')} show no clear order.`,
-      ...(open ? [] : correlations.map((c) => `${c.arm}, ${measures[c.measure]}: ${formatInterval(c)}.`)),
-      scaleCaveats[scale],
+      ...(isOpen
+        ? ['Undecided: too few runs are finished.']
+        : [
+            'Rank correlation with the noise rate (negative: noisier is easier): ' +
+              `${measures.images} ${list('images')}; ${measures.excess} ${list('excess')}.`,
+            `The same for the gradient SNR (positive: noisier has less noise in its gradient): early in the run ${list('snrEarly')}, ` +
+              `after the last step ${list('snrEnd')}.`,
+            ...transferSentences(transfer),
+          ]),
+      ...(scale === 'laptop'
+        ? [
+            'The model has 41 609 parameters, and the data is MNIST at 12x12: the results do not say anything about ImageNet.',
+          ]
+        : []),
     ],
     tables: [
-      {
-        title: 'Rank correlation with the noise rate',
-        columns: ['target', 'measure', 'seeds', 'correlation', 'noisier is'],
-        rows: correlations.map((c) => [c.arm, measures[c.measure], String(c.n), formatInterval(c), direction(c)]),
-      },
+      ...(optima === undefined ? [] : [bucketTable(reference, runs, optima)]),
+      correlationTable(correlations),
+      ...(transfer.length === 0 ? [] : [transferTable(transfer)]),
     ],
-    figures: reports.length === 0 ? [] : figures(reports),
-    numbers: { correlations },
+    figures: runs.size === 0 ? [] : figures(runs),
+    numbers: { optima, correlations, transfer },
   };
 }
 
-function direction({ low, high }: ConfidenceInterval): 'easier' | 'harder' | 'neither' | 'unknown' {
-  if (low === undefined || high === undefined) return 'unknown';
-  if (high < 0) return 'easier';
-  return low > 0 ? 'harder' : 'neither';
-}
+const range = ({ from, to }: { readonly from: number; readonly to: number }): string => `${from} to ${to - 1}`;
 
-function figures(reports: readonly (readonly [string, readonly DifficultyReport[]])[]): Figure[] {
-  const figure = (name: string, title: string, of: (report: DifficultyReport) => (number | null)[]) => {
-    const series = reports.flatMap(([arm, ofSeeds]) =>
-      ofSeeds.map((report) => {
-        const points = of(report).flatMap((y, b) => (y === null ? [] : [[report.buckets[b]!.noiseRate, y] as const]));
-        return { name: arm, x: points.map(([x]) => x), y: points.map(([, y]) => y) };
-      }),
+function bucketTable(reference: StageResults<DifficultyResult>, runs: Runs, optima: readonly number[]): Table {
+  const long = [...reference.values()].flat();
+  const { buckets } = long[0]!;
+  const bounds = long.find((result) => result.bounds !== undefined)?.bounds;
+  const cells = (b: number, measure: Measure): string[] =>
+    [...runs.values()].map((ofSeeds) =>
+      formatMeasure(
+        measure,
+        ofSeeds.map((run) => run[b]![measure]),
+      ),
     );
-    const caption = `${title[0]!.toUpperCase()}${title.slice(1)} by noise rate, mean and range over seeds`;
-    return lineFigure({ name, caption, xTitle: 'noise rate sqrt(1 - abar)', yTitle: title, series });
+  const names = [...runs.keys()];
+  return {
+    title: 'Learning by range of timesteps (mean over seeds; images: geometric mean)',
+    columns: [
+      'timesteps',
+      'noise rate',
+      'optimum (MSE of epsilon)',
+      'Wiener filter / optimum',
+      'posterior mean / optimum',
+      ...names.map((name) => `images to within 10 %, ${name}`),
+      ...names.map((name) => `excess after the last step, ${name}`),
+      ...names.map((name) => `gradient SNR early, ${name}`),
+      ...names.map((name) => `at the end, ${name}`),
+    ],
+    rows: buckets.map((bucket, b) => [
+      range(bucket),
+      bucket.noiseRate.toFixed(3),
+      optima[b]!.toPrecision(3),
+      bounds === undefined ? '' : (bounds.wiener[b]! / optima[b]!).toFixed(3),
+      bounds === undefined ? '' : (bounds.posteriorMean[b]! / optima[b]!).toFixed(3),
+      ...cells(b, 'images'),
+      ...cells(b, 'excess'),
+      ...cells(b, 'snrEarly'),
+      ...cells(b, 'snrEnd'),
+    ]),
   };
-  return [
-    figure('final-loss', measures.finalLoss, ({ buckets }) => buckets.map(({ finalLoss }) => finalLoss)),
-    figure('time', measures.timeWithin10OfDrop, ({ buckets }) =>
-      buckets.map(({ times }) => times.find(({ within }) => within === 0.1)!.ofDrop),
-    ),
-    figure('gradient', measures.meanGradNorm, ({ buckets }) => buckets.map(({ meanGradNorm }) => meanGradNorm)),
-  ];
+}
+
+/** The geometric mean of numbers of images, or the mean of other measures. */
+function formatMeasure(measure: Measure, values: readonly number[]): string {
+  const never = values.filter((value) => value === Infinity).length;
+  if (never > 0) return `not reached (${never} of ${values.length})`;
+  const mean = (of: readonly number[]) => of.reduce((sum, value) => sum + value, 0) / of.length;
+  return measure === 'images' ? Math.exp(mean(values.map(Math.log))).toFixed(0) : mean(values).toPrecision(3);
+}
+
+function correlationTable(
+  correlations: readonly ({ readonly arm: string; readonly measure: Measure } & ConfidenceInterval)[],
+): Table {
+  return {
+    title: 'Rank correlation with the noise rate',
+    columns: ['prediction', 'measure', 'seeds', 'correlation'],
+    rows: correlations.map((one) => [one.arm, measures[one.measure], String(one.n), formatInterval(one)]),
+  };
+}
+
+interface TransferRow {
+  readonly arm: 'v-noisy' | 'v-clean';
+  readonly about: string;
+  readonly clean: ConfidenceInterval;
+  readonly noisy: ConfidenceInterval;
+}
+
+/** Losses / losses of training on all timesteps, with as many images, and with as many images of the trained half. */
+function transferRows(training: StageResults<DifficultyResult>): TransferRow[] {
+  return (['v-noisy', 'v-clean'] as const).flatMap((arm) =>
+    ([1, 0.5] as const).flatMap((at) => {
+      const [clean, noisy] = [overUniform(training, arm, 'clean', at), overUniform(training, arm, 'noisy', at)];
+      const trained = arm === 'v-noisy' ? `t >= ${MIDDLE}` : `t < ${MIDDLE}`;
+      const about = `only ${trained}, ${at === 1 ? 'as many images' : `as many images with ${trained}`}`;
+      return clean === undefined || noisy === undefined ? [] : [{ arm, about, clean, noisy }];
+    }),
+  );
+}
+
+function transferSentences(rows: readonly TransferRow[]): string[] {
+  return rows.map(
+    ({ about, clean, noisy }) =>
+      `Trained on ${about}: ${formatInterval(noisy)} times the loss of training on all timesteps at t >= ${MIDDLE}, and ` +
+      `${formatInterval(clean)} times at t < ${MIDDLE}.`,
+  );
+}
+
+function transferTable(rows: readonly TransferRow[]): Table {
+  return {
+    title: 'Loss over the loss of training on all timesteps (v; geometric mean over ranges, paired by seed)',
+    columns: ['trained on', 'seeds', `at t < ${MIDDLE}`, `at t >= ${MIDDLE}`],
+    rows: rows.map(({ about, clean, noisy }) => [about, String(noisy.n), formatInterval(clean), formatInterval(noisy)]),
+  };
+}
+
+function figures(runs: Runs): Figure[] {
+  const figure = (name: string, measure: Measure, isLog: boolean): Figure => {
+    const title = measures[measure];
+    return lineFigure({
+      name,
+      caption: `${title[0]!.toUpperCase()}${title.slice(1)}, by noise rate, mean and range over seeds`,
+      xTitle: 'noise rate sqrt(1 - abar)',
+      yTitle: title,
+      logY: isLog,
+      series: [...runs].flatMap(([arm, ofSeeds]) =>
+        ofSeeds.map((run) => {
+          const shown = run.filter((bucket) => Number.isFinite(bucket[measure]) && (!isLog || bucket[measure] > 0));
+          return { name: arm, x: shown.map(({ noiseRate }) => noiseRate), y: shown.map((bucket) => bucket[measure]) };
+        }),
+      ),
+    });
+  };
+  return [figure('images', 'images', true), figure('excess', 'excess', true), figure('gradient-snr', 'snrEarly', true)];
 }

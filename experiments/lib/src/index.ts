@@ -5,7 +5,15 @@ export { recipe, type OptimizerChoice, type TrainingRecipe } from './recipe/reci
 export { batchSize, finalSeeds, finalSize, screeningSize, type Scale, type Size } from './recipe/sizes.js';
 export { trialFields, type AnyResult, type AnyTrial, type Arm, type Trial } from './recipe/trial.js';
 export { batchTransform } from './trial/coupling.js';
-export { evenlySpacedIndices, halfSplit } from './trial/data.js';
+export {
+  finalLoss,
+  runCurveTrial,
+  summarizeCurve,
+  type CurveMeasurements,
+  type CurveResult,
+  type CurveTrial,
+} from './trial/curve-trial.js';
+export { evenlySpacedIndices, halfSplit, holdOut } from './trial/data.js';
 export type { StageResults, TrialResult } from './trial/result.js';
 export { runTrial, type TrialContext } from './trial/run-trial.js';
 export {
@@ -15,8 +23,16 @@ export {
   type SampleQuality,
 } from './trial/sample-quality.js';
 export { createPhases, phaseSteps } from './trial/setup.js';
+export {
+  measureStepTimes,
+  stepTimeTrial,
+  type StepTimeResult,
+  type StepTimes,
+  type StepTimeTrial,
+} from './trial/step-times.js';
 export { trialSteps } from './trial/trial-steps.js';
 export { createValidator, type Validation } from './trial/validation.js';
+export { closedFormLosses, meanLoss } from './trial/validation-bounds.js';
 export {
   ganRecipe,
   generatorObjective,

@@ -1,7 +1,7 @@
 /** Trains one run, and measures its loss per noise bucket and the oscillation of its parameters. */
-import { createMemoryDataset, type Dataset } from '@dm/data';
+import type { Dataset } from '@dm/data';
 import { hessianSpectrum, type FlatVector } from '@dm/eval';
-import { createPhases, trialFields, trialSteps, type AnyResult, type TrialContext } from '@dm/experiments';
+import { createPhases, holdOut, trialFields, trialSteps, type AnyResult, type TrialContext } from '@dm/experiments';
 import { float32, type NdArray } from '@dm/ops';
 import {
   createProbeObjective,
@@ -48,9 +48,8 @@ export interface MomentumResult extends AnyResult {
 export async function runMomentumTrial(trial: MomentumTrial, context: TrialContext): Promise<MomentumResult> {
   const { size } = trial;
   const { engine } = context;
-  const count = context.train.length - size.holdOut;
-  const train = await subset(context.train, 0, count);
-  const measured = trial.stage === 'final' ? context.heldOut : await subset(context.train, count, context.train.length);
+  const { train, validation } = await holdOut(context.train, size.holdOut);
+  const measured = trial.stage === 'final' ? context.heldOut : validation;
   const phases = createPhases(trial, train);
   const { setup, end } = phases[0]!;
   const validationSet = await createValidationSet(setup, measured, { images: size.lossImages, draws: 1 });
@@ -128,12 +127,6 @@ async function measurePath(
     eigenvectors: spectrum.largest.map((_, k) => along(spectrum.eigenvector(k))),
     random: randomDirections(setup.layout.size, DIRECTIONS, seed).map(along),
   };
-}
-
-/** The images with an index in [from, to). */
-async function subset(dataset: Dataset, from: number, to: number): Promise<Dataset> {
-  const { images } = await dataset.read(Uint32Array.from({ length: to - from }, (_, i) => from + i));
-  return createMemoryDataset({ name: `${dataset.name}, ${from} to ${to - 1}`, images, shape: dataset.shape });
 }
 
 /** Six significant digits, to keep committed files small; null if the value is not finite. */

@@ -2,23 +2,23 @@
 import {
   armTable,
   compareArms,
+  type Conclusion,
   curveFigure,
   finalSeeds,
   formatInterval,
-  runLengthFigure,
-  stepsToTargetByRunLength,
-  runLengthTable,
-  scaleCaveats,
-  stepsToTargetByArm,
-  stepsToTargetTable,
   formatSpeedup,
-  type Conclusion,
-  type StepsToTarget,
+  runLengthFigure,
+  runLengthTable,
   type Scale,
+  scaleCaveats,
   type StageResults,
+  type StepsToTarget,
+  stepsToTargetByArm,
+  stepsToTargetByRunLength,
+  stepsToTargetTable,
+  type StepTimes,
   type Table,
 } from '@dm/experiments';
-import type { StepTimes } from './step-times.js';
 import { isStepTimeResult, trainingResults, type SpeedupResult } from './trial-types.js';
 
 /** The goal for CLTS and MDLRC combined: a speed-up of 2. */

@@ -1,6 +1,5 @@
-import { runExperiment, runTrial, trainingRunner } from '@dm/experiments';
+import { measureStepTimes, runExperiment, runTrial, trainingRunner } from '@dm/experiments';
 import { fileURLToPath } from 'node:url';
-import { measureStepTimes } from './step-times.js';
 import { isStepTimeResult, isStepTimeTrial } from './trial-types.js';
 import { speedup } from './speedup.js';
 

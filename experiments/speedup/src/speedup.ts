@@ -1,17 +1,17 @@
 /** How many times fewer steps than the baseline does a recipe need for the same quality? */
 import {
   bestRecipeNotice,
+  type Experiment,
   finalSeeds,
   finalSize,
   measurementMethod,
-  shortTrials,
-  truncateForSmoke,
-  trialGrid,
-  type Experiment,
   type Scale,
+  shortTrials,
+  stepTimeTrial,
+  trialGrid,
+  truncateForSmoke,
 } from '@dm/experiments';
 import { arms, learningRateArms, shortArms } from './arms.js';
-import { stepTimeTrial } from './step-times.js';
 import { conclude } from './conclusion.js';
 import type { SpeedupResult, SpeedupTrial } from './trial-types.js';
 

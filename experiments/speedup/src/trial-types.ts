@@ -1,6 +1,5 @@
 /** The two kinds of trials: training, and measuring step times. */
-import type { StageResults, Trial, TrialResult } from '@dm/experiments';
-import type { StepTimeResult, StepTimeTrial } from './step-times.js';
+import type { StageResults, StepTimeResult, StepTimeTrial, Trial, TrialResult } from '@dm/experiments';
 
 export type SpeedupTrial = Trial | StepTimeTrial;
 export type SpeedupResult = TrialResult | StepTimeResult;

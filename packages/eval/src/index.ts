@@ -99,6 +99,7 @@ export {
   type DifficultyReport,
   type TimeToWithin,
 } from './difficulty/difficulty.js';
+export { settlingTime, spearmanCorrelation } from './difficulty/curves.js';
 export { type FlatVector, type Objective } from './landscape/objective.js';
 export { interpolate, type Interpolation, type InterpolationOptions } from './landscape/interpolation.js';
 export { filterNormalizedDirection, type Plane, type PlaneOptions, planeSlice } from './landscape/plane.js';

@@ -1,6 +1,6 @@
 /** Training recipes. They are plain data, so that they can be hashed, sent to a worker, and stored in a result. */
 import type { WeightedPrediction, TimestepScheduleName, LossWeighting } from '@dm/curriculum';
-import type { ModelTypeName } from '@dm/trainer';
+import type { ModelTypeName, PartialConfig } from '@dm/trainer';
 
 /** Noise schedules used in the experiments; `flow` is rectified flow in continuous time, with prediction `flow`. */
 export type NoiseScheduleName = 'linear' | 'cosine' | 'flow';
@@ -48,6 +48,8 @@ export interface TrainingRecipe {
   readonly prediction?: WeightedPrediction;
   /** The model, without fields that depend on the data. Default: the UNet of `Size`. */
   readonly model?: { readonly type: ModelTypeName; readonly config: Readonly<Record<string, unknown>> };
+  /** How timesteps and noise are drawn. Default: the trainer's, independently. */
+  readonly draws?: Pick<PartialConfig, 'timestepDraws' | 'noiseCandidates'>;
 }
 
 /** The baseline, similar to DDPM: uniform timesteps, unweighted MSE, AdamW with a constant learning rate. */

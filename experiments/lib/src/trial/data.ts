@@ -43,6 +43,21 @@ export function downsample(images: Uint8Array, count: number): Uint8Array {
   return small;
 }
 
+/** Splits off the last `count` images, for validation. */
+export async function holdOut(
+  dataset: Dataset,
+  count: number,
+): Promise<{ readonly train: Dataset; readonly validation: Dataset }> {
+  const end = dataset.length - count;
+  return { train: await between(dataset, 0, end), validation: await between(dataset, end, dataset.length) };
+}
+
+/** The images with an index in [from, to), without labels. */
+async function between(dataset: Dataset, from: number, to: number): Promise<Dataset> {
+  const { images } = await dataset.read(Uint32Array.from({ length: to - from }, (_, i) => from + i));
+  return createMemoryDataset({ name: `${dataset.name}, ${from} to ${to - 1}`, images, shape: dataset.shape });
+}
+
 /** The images with even (0) or odd (1) index: two disjoint halves of a data set. */
 export async function halfSplit(dataset: Dataset, which: 0 | 1): Promise<Dataset> {
   const indices = Uint32Array.from({ length: Math.floor((dataset.length + 1 - which) / 2) }, (_, i) => 2 * i + which);

@@ -55,6 +55,7 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
           // Skipped steps would distort the comparison, so the first non-finite update ends the run.
           maxSkippedSteps: 1,
           diffusion: { schedule, timesteps: TIMESTEPS, prediction: { type: prediction } },
+          ...arm.recipe.draws,
           ...(schedule === 'flow' && { sampler: objectives['flow']!.sampler }),
           model: { type: model.type, ...shapeFields(model.type, dataset), ...model.config },
         },

@@ -1,4 +1,4 @@
-/** Computes the bounds of the validation loss. */
+/** The losses of denoisers in closed form, as bounds of the validation loss. */
 import { linearSchedule, normalBatch } from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
 import { createStatisticsAccumulator, posteriorMeanLosses, wienerLoss } from '@dm/eval';
@@ -19,6 +19,33 @@ export async function computeValidationBounds(
   heldOut: Dataset,
   engine: Engine,
 ): Promise<ValidationBounds> {
+  const { wiener, posteriorMean } = await closedFormLosses(train, heldOut, engine, QUERIES);
+  const ofQuarters = (losses: readonly LossAtTimestep[]): Validation => ({
+    loss: meanLoss(losses),
+    quarters: Array.from({ length: QUARTERS }, (_, quarter) =>
+      meanLoss(losses.filter(({ timestep }) => Math.floor(timestep / timestepsPerQuarter) === quarter)),
+    ),
+  });
+  return { wiener: ofQuarters(wiener), posteriorMean: ofQuarters(posteriorMean) };
+}
+
+export interface LossAtTimestep {
+  readonly timestep: number;
+  /** Mean squared error of epsilon. */
+  readonly loss: number;
+}
+
+/**
+ * The losses of denoisers in closed form with the linear noise schedule, fitted to `train`, on the images of `heldOut`: of
+ * the Wiener filter at each timestep, of the posterior mean for at most `queries` images, each at one of evenly spaced
+ * timesteps.
+ */
+export async function closedFormLosses(
+  train: Dataset,
+  heldOut: Dataset,
+  engine: Engine,
+  queries: number,
+): Promise<{ readonly wiener: readonly LossAtTimestep[]; readonly posteriorMean: readonly LossAtTimestep[] }> {
   const dimension = train.shape.reduce((product, side) => product * side, 1);
   const rowsOf = async (dataset: Dataset, count = dataset.length) => ({
     values: toFloat((await dataset.read(evenlySpacedIndices(count, dataset.length))).images),
@@ -30,40 +57,29 @@ export async function computeValidationBounds(
   const logSnrs = Array.from(linearSchedule().alphasCumprod, (a) => Math.log(a / (1 - a)));
 
   const wiener = wienerLoss(statistics.finish(), await rowsOf(heldOut));
-  const queries = Math.min(QUERIES, heldOut.length);
-  const at = Array.from({ length: queries }, (_, k) => Math.floor(((k + 0.5) * logSnrs.length) / queries));
+  const count = Math.min(queries, heldOut.length);
+  const at = Array.from({ length: count }, (_, k) => Math.floor(((k + 0.5) * logSnrs.length) / count));
   const posteriorMean = await posteriorMeanLosses({
     blocks: blocksOf(images),
-    images: await rowsOf(heldOut, queries),
+    images: await rowsOf(heldOut, count),
     noise: normalBatch(
-      { seed: 0, stream: 'evaluation', step: 1, indices: Array.from({ length: queries }, (_, i) => i) },
+      { seed: 0, stream: 'evaluation', step: 1, indices: Array.from({ length: count }, (_, i) => i) },
       [dimension],
     ).data,
     logSnrs: at.map((t) => logSnrs[t]!),
     engine,
   });
   return {
-    wiener: byQuarter(logSnrs.map(wiener), (i) => i),
-    posteriorMean: byQuarter(posteriorMean, (i) => at[i]!),
+    wiener: logSnrs.map((logSnr, timestep) => ({ timestep, loss: wiener(logSnr) })),
+    posteriorMean: at.map((timestep, i) => ({ timestep, loss: posteriorMean[i]! })),
   };
+}
+
+export function meanLoss(losses: readonly LossAtTimestep[]): number {
+  return losses.reduce((sum, { loss }) => sum + loss, 0) / losses.length;
 }
 
 /** All images as one block. */
 async function* blocksOf<T>(images: T): AsyncGenerator<T> {
   yield await Promise.resolve(images);
-}
-
-/** Means over all losses and over each quarter of the timesteps. */
-function byQuarter(losses: ArrayLike<number>, timestepOf: (index: number) => number): Validation {
-  const sums = new Float64Array(QUARTERS);
-  const counts = new Float64Array(QUARTERS);
-  for (let i = 0; i < losses.length; i++) {
-    const quarter = Math.floor(timestepOf(i) / timestepsPerQuarter);
-    sums[quarter]! += losses[i]!;
-    counts[quarter]! += 1;
-  }
-  return {
-    loss: sums.reduce((total, sum) => total + sum, 0) / losses.length,
-    quarters: Array.from(sums, (sum, quarter) => sum / counts[quarter]!),
-  };
 }

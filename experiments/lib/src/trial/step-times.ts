@@ -1,16 +1,12 @@
 /** Measures step times of recipes in one process, to convert speed-ups in steps to speed-ups in time. */
-import {
-  batchTransform,
-  createPhases,
-  trialFields,
-  type AnyResult,
-  type Arm,
-  type Size,
-  type TrainingRecipe,
-  type TrialContext,
-} from '@dm/experiments';
-import { compileStep, initialState, trainingSteps } from '@dm/trainer';
 import { cpus } from 'node:os';
+import { compileStep, initialState, trainingSteps } from '@dm/trainer';
+import type { TrainingRecipe } from '../recipe/recipe.js';
+import type { Size } from '../recipe/sizes.js';
+import { trialFields, type AnyResult, type Arm } from '../recipe/trial.js';
+import { batchTransform } from './coupling.js';
+import type { TrialContext } from './run-trial.js';
+import { createPhases } from './setup.js';
 
 /** A trial that times the steps of all recipes, instead of training one. */
 export interface StepTimeTrial {

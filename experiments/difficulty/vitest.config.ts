@@ -1,0 +1,3 @@
+import { suite } from '../../tools/config/vitest.js';
+
+export default suite();

@@ -1,0 +1,110 @@
+/** The rules of the search, set before it: best learning rates, helpful changes, finalists. */
+import { finalLoss, type CurveResult, type Scale, type StageResults } from '@dm/experiments';
+import { changes, families, type Change, type Family } from './recipes.js';
+import { batchSizeOf, searchTrial, type SearchTrial } from './trial.js';
+
+export type Before = Readonly<Record<string, StageResults<CurveResult>>>;
+
+/** Number of helpful changes to combine. */
+const COMBINED = 3;
+
+export interface TunedFamily {
+  readonly family: Family;
+  readonly lr: number;
+  readonly loss: number;
+  /** Whether the best learning rate is the lowest or highest that was tried. */
+  readonly isEdge: boolean;
+  readonly lrs: readonly number[];
+}
+
+/** The best learning rate of each family among all that were tried without changes. */
+export function tunedFamilies({ rates, edges }: Before): TunedFamily[] {
+  const all = [...(rates?.values() ?? []), ...(edges?.values() ?? [])].flat();
+  return families.flatMap((family) => {
+    const own = all
+      .filter(({ arm }) => arm.startsWith(`${family.name}-lr`))
+      .map((result) => ({ lr: result.recipe.optimizer.lr, loss: finalLoss(result) }))
+      .toSorted((a, b) => a.lr - b.lr);
+    if (own.length === 0) return [];
+    const best = own.reduce((a, b) => (b.loss < a.loss ? b : a));
+    const isEdge = own.length > 1 && (best === own[0] || best === own.at(-1));
+    return [{ family, lr: best.lr, loss: best.loss, isEdge, lrs: own.map(({ lr }) => lr) }];
+  });
+}
+
+/** Two more octaves beyond the edge, for families whose best learning rate is there. */
+export function edgeTrials(scale: Scale, before: Before): SearchTrial[] {
+  return tunedFamilies({ rates: before['rates']! })
+    .filter(({ isEdge }) => isEdge)
+    .flatMap(({ family, lr, lrs }) => {
+      const factor = lr === lrs[0] ? 1 / 2 : 2;
+      return [lr * factor, lr * factor ** 2].map((more) => searchTrial('edges', scale, family, more));
+    });
+}
+
+/** The family with the lowest loss. */
+export function bestFamily(before: Before): TunedFamily {
+  return tunedFamilies(before).reduce((a, b) => (b.loss < a.loss ? b : a));
+}
+
+export interface TriedChange {
+  readonly change: Change;
+  /** Loss / loss of the best family without changes. */
+  readonly ratio: number;
+}
+
+/** Each change with the best family, best first. */
+export function triedChanges(scale: Scale, before: Before): TriedChange[] {
+  const { family, lr, loss } = bestFamily(before);
+  return changes(batchSizeOf(scale))
+    .flatMap((change): TriedChange[] => {
+      const [result] = before['changes']?.get(searchTrial('changes', scale, family, lr, [change]).arm.name) ?? [];
+      return result === undefined ? [] : [{ change, ratio: finalLoss(result) / loss }];
+    })
+    .toSorted((a, b) => a.ratio - b.ratio);
+}
+
+/** The best change of each part, if it helps: at most three, best first. */
+export function helpfulChanges(scale: Scale, before: Before): Change[] {
+  return triedChanges(scale, before)
+    .filter(({ change, ratio }, i, all) => ratio < 1 && all.findIndex((one) => one.change.part === change.part) === i)
+    .slice(0, COMBINED)
+    .map(({ change }) => change);
+}
+
+/** Sets of changes that are tried together: pairs, and all three. */
+export function combinations(scale: Scale, before: Before): Change[][] {
+  const helpful = helpfulChanges(scale, before);
+  const pairs = helpful.flatMap((a, i) => helpful.slice(i + 1).map((b) => [a, b]));
+  return helpful.length > 2 ? [...pairs, helpful] : pairs;
+}
+
+/** A set of changes with the best family. */
+export interface Winner {
+  readonly family: Family;
+  readonly lr: number;
+  readonly changes: readonly Change[];
+  readonly loss: number;
+}
+
+/** The best family without changes, and with each set that was tried. */
+function tried(scale: Scale, before: Before): Winner[] {
+  const { family, lr, loss } = bestFamily(before);
+  const sets: readonly (readonly Change[])[] = [
+    ...changes(batchSizeOf(scale)).map((change) => [change]),
+    ...combinations(scale, before),
+  ];
+  return [
+    { family, lr, changes: [], loss },
+    ...sets.flatMap((set) => {
+      const { name } = searchTrial('together', scale, family, lr, set).arm;
+      const result = before['together']?.get(name)?.[0] ?? before['changes']?.get(name)?.[0];
+      return result === undefined ? [] : [{ family, lr, changes: set, loss: finalLoss(result) }];
+    }),
+  ];
+}
+
+/** The set of changes with the lowest loss. */
+export function winner(scale: Scale, before: Before): Winner {
+  return tried(scale, before).reduce((a, b) => (b.loss < a.loss ? b : a));
+}

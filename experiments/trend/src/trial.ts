@@ -1,0 +1,188 @@
+/** The trials: learning rates tuned at each length and width, then complete runs with fresh seeds. */
+import {
+  finalLoss,
+  finalSize,
+  recipe,
+  truncateForSmoke,
+  type Arm,
+  type CurveResult,
+  type CurveTrial,
+  type Scale,
+  type StageResults,
+  type TrainingRecipe,
+} from '@dm/experiments';
+
+/** A family has one learning rate per length and width, tuned for all its recipes. */
+export type Family = 'constant' | 'linear' | 'mdlrc';
+
+const optimizers = {
+  constant: {},
+  linear: { decay: { linearTo: 0.1 } },
+  mdlrc: { demon: true, compensate: true },
+} as const satisfies Record<Family, object>;
+
+export interface TrendRecipe {
+  readonly name: string;
+  readonly about: string;
+  readonly family: Family;
+  readonly curriculum?: TrainingRecipe['curriculum'];
+}
+
+/** The baseline, trained four times as long as the others. */
+export const baseline: TrendRecipe = {
+  name: 'constant',
+  about: 'uniform timesteps, constant learning rate',
+  family: 'constant',
+};
+
+export const recipes: readonly TrendRecipe[] = [
+  { name: 'linear', about: 'uniform timesteps, linear decay to 10 %', family: 'linear' },
+  { name: 'mdlrc', about: 'uniform timesteps, momentum decay with compensation', family: 'mdlrc' },
+  {
+    name: 'clts-mdlrc',
+    about: 'CLTS, momentum decay with compensation',
+    family: 'mdlrc',
+    // As in the experiment `primary`.
+    curriculum: { name: 'clts', params: { sigma: 0.5, lambdaMax: 1, rampShare: 0.75 } },
+  },
+];
+
+/** A length of the training and a width of the model. */
+export interface Point {
+  /** Optimizer steps of the recipes. */
+  readonly steps: number;
+  /** A multiple of the channels of the laptop size. */
+  readonly width: number;
+}
+
+export const axes = ['steps', 'width'] as const;
+export type Axis = (typeof axes)[number];
+
+const MIDDLE = 3200;
+
+/** The points of each axis, ascending. They share one, at 3200 steps and width 1. */
+const points: Readonly<Record<Scale, Readonly<Record<Axis, readonly Point[]>>>> = {
+  smoke: { steps: [8, 16].map((steps) => ({ steps, width: 1 })), width: [{ steps: 8, width: 1 }] },
+  laptop: {
+    steps: [800, MIDDLE, 12_800].map((steps) => ({ steps, width: 1 })),
+    width: [0.5, 1, 2].map((width) => ({ steps: MIDDLE, width })),
+  },
+  full: {
+    steps: [MIDDLE, 12_800, 51_200].map((steps) => ({ steps, width: 1 })),
+    width: [0.5, 1, 2].map((width) => ({ steps: 12_800, width })),
+  },
+};
+
+export const pointsOf = (scale: Scale, axis: Axis): readonly Point[] => points[scale][axis];
+
+/** The points of both axes, the shortest and narrowest first. */
+export function allPoints(scale: Scale): Point[] {
+  const both = axes.flatMap((axis) => pointsOf(scale, axis));
+  return both
+    .filter(({ steps, width }, i) => both.findIndex((one) => one.steps === steps && one.width === width) === i)
+    .toSorted((a, b) => a.steps * a.width ** 2 - b.steps * b.width ** 2);
+}
+
+const batchSizes: Readonly<Record<Scale, number>> = { smoke: 16, laptop: 32, full: 128 };
+const learningRates = [2e-3, 4e-3, 8e-3, 1.6e-2];
+/** Seed of the tuning, different from the seeds of the finals. */
+const TUNING_SEED = 10;
+const finalSeeds: Readonly<Record<Scale, readonly number[]>> = {
+  smoke: [0, 1],
+  laptop: [0, 1, 2, 3],
+  full: [0, 1, 2, 3],
+};
+export const seedsOf = (scale: Scale): readonly number[] => finalSeeds[scale];
+/** Length of the baseline's runs as a multiple of the others'. */
+export const BASELINE_LENGTH = 4;
+
+const pointName = ({ steps, width }: Point): string => `${steps}-width-${width}`;
+
+/** Channels of a level at a width; groups of normalization have at least one channel. */
+function unetOf(scale: Scale, width: number): CurveTrial['size']['unet'] {
+  const { unet } = finalSize[scale];
+  const channels = (unet['block_out_channels'] as readonly number[]).map((count) => count * width);
+  const groups = unet['norm_num_groups'] as number;
+  return { ...unet, block_out_channels: channels, norm_num_groups: Math.min(groups, channels[0]!) };
+}
+
+function trial(
+  stage: 'rates' | 'final',
+  scale: Scale,
+  point: Point,
+  { name, about, family, curriculum }: TrendRecipe,
+  lr: number,
+  seed: number,
+): CurveTrial {
+  const batchSize = batchSizes[scale];
+  const isCurve = stage === 'final' && name === baseline.name;
+  const steps = point.steps * (isCurve ? BASELINE_LENGTH : 1);
+  const images = steps * batchSize;
+  const arm: Arm = {
+    name: `${name}-${pointName(point)}${stage === 'rates' ? `-lr${lr}` : ''}`,
+    about: `${about}, ${point.steps} steps, width x${point.width}, lr ${lr}`,
+    recipe: recipe({
+      prediction: 'v',
+      optimizer: { ...optimizers[family], lr, warmup: Math.max(1, Math.round(point.steps / 50)) },
+      batch: [{ share: 1, size: batchSize }],
+      // So that `emaRampUp`, 5 % of the images seen, determines the half-life at all times.
+      emaHalfLife: images,
+      ...(curriculum && { curriculum }),
+    }),
+  };
+  return {
+    stage,
+    arm,
+    size: {
+      ...finalSize[scale],
+      unet: unetOf(scale, point.width),
+      images,
+      holdOut: scale === 'smoke' ? 64 : 5000,
+      split: stage === 'final' ? 'test' : 'validation',
+      lossImages: scale === 'smoke' ? 16 : 1024,
+      // A curve begins at half the length of the recipes.
+      readAt: isCurve ? [1, 1.5, 2, 3, 4, 6, 8].map((halves) => (images / 8) * halves) : [images],
+      sampleAt: [],
+    },
+    seed,
+  };
+}
+
+/** Each family at each point with each learning rate, one seed. */
+export function rateTrials(scale: Scale): CurveTrial[] {
+  const tunedRecipes = [baseline, recipes[0]!, recipes[1]!];
+  return allPoints(scale).flatMap((point) =>
+    truncateForSmoke(learningRates, scale, 1).flatMap((lr) =>
+      tunedRecipes.map((one) => trial('rates', scale, point, one, lr, TUNING_SEED)),
+    ),
+  );
+}
+
+export interface TunedRate {
+  readonly lr: number;
+  readonly isEdge: boolean;
+}
+
+/** The best learning rate of a family at a point; undefined if none was tried. */
+export function tunedRate(rates: StageResults<CurveResult>, point: Point, family: Family): TunedRate | undefined {
+  const own = [...rates.values()]
+    .flat()
+    .filter(({ arm }) => arm.startsWith(`${family}-${pointName(point)}-lr`))
+    .toSorted((a, b) => a.recipe.optimizer.lr - b.recipe.optimizer.lr);
+  if (own.length === 0) return undefined;
+  const best = own.reduce((a, b) => (finalLoss(b) < finalLoss(a) ? b : a));
+  return { lr: best.recipe.optimizer.lr, isEdge: own.length > 1 && (best === own[0] || best === own.at(-1)) };
+}
+
+/** All recipes at all points with the tuned learning rates: whole seeds, one after the other. */
+export function finalTrials(scale: Scale, rates: StageResults<CurveResult>): CurveTrial[] {
+  return finalSeeds[scale].flatMap((seed) =>
+    allPoints(scale).flatMap((point) =>
+      [baseline, ...recipes].map((one) =>
+        trial('final', scale, point, one, tunedRate(rates, point, one.family)!.lr, seed),
+      ),
+    ),
+  );
+}
+
+export const finalName = (name: string, point: Point): string => `${name}-${pointName(point)}`;
