@@ -128,8 +128,9 @@ function save(measured) {
       engineRooflineMs: round(rooflineMs(one, ratesOf([rates.dm])).rooflineMs),
     };
   });
-  const others = machines.filter((machine) => machine.run.cpu !== cpu);
-  const all = [...others, { run, rates, machineRates, cases: results }];
+  const own = { run, rates, machineRates, cases: results };
+  const isKnown = machines.some((machine) => machine.run.cpu === cpu);
+  const all = isKnown ? machines.map((machine) => (machine.run.cpu === cpu ? own : machine)) : [...machines, own];
   writeFileSync(out, `${JSON.stringify({ machines: all }, undefined, 2)}\n`);
   writeRooflineTable();
 }

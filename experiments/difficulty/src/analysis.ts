@@ -1,5 +1,5 @@
 /** From the runs to numbers: excess over the optimum, images until it is small, and transfer between noise levels. */
-import { settlingTime, spearmanCorrelation } from '@dm/eval';
+import { settlingTime, spearmanCorrelation, validationRange } from '@dm/eval';
 import { confidenceInterval, geometricInterval, type ConfidenceInterval, type StageResults } from '@dm/experiments';
 import type { DifficultyResult } from './run-trial.js';
 import { MIDDLE, type ArmName } from './trial.js';
@@ -16,6 +16,7 @@ export function optimum(reference: StageResults<DifficultyResult>): readonly num
 /** What a run learned in a bucket. */
 export interface Learning {
   readonly noiseRate: number;
+  readonly logSnr: number;
   /** Images until the loss stays at or below (1 + TOLERANCE) times the optimum; Infinity if it does not. */
   readonly images: number;
   /** Loss after the last step / optimum - 1. */
@@ -31,10 +32,11 @@ export function learning(
 ): readonly Learning[] {
   const images = readings.map(({ step }) => step * recipe.batch[0]!.size);
   const [early, end] = [gradients[0]!.snr, gradients.at(-1)!.snr];
-  return buckets.map(({ noiseRate }, b) => {
+  return buckets.map(({ noiseRate, logSnr }, b) => {
     const ratios = readings.map(({ loss }) => loss[b]! / optima[b]!);
     return {
       noiseRate,
+      logSnr,
       images: settlingTime(images, ratios, 1 + TOLERANCE) ?? Infinity,
       excess: ratios.at(-1)! - 1,
       snrEarly: early[b]!,
@@ -51,18 +53,25 @@ export const measures = {
 } as const;
 export type Measure = keyof typeof measures;
 
+/** Buckets over which rank correlations are computed: all, or those in which a network can beat a linear filter. */
+export const scopes = { all: -Infinity, 'log SNR above -5': validationRange.from } as const;
+export type Scope = keyof typeof scopes;
+
 /** Rank correlation of a measure with the noise rate over the buckets, mean and interval over runs. */
 export function rankCorrelation(
   runs: readonly (readonly Learning[])[],
   measure: Measure,
+  scope: Scope = 'all',
 ): ConfidenceInterval | undefined {
-  const values = runs.flatMap(
-    (run) =>
+  const values = runs.flatMap((run) => {
+    const buckets = run.filter(({ logSnr }) => logSnr > scopes[scope]);
+    return (
       spearmanCorrelation(
-        run.map(({ noiseRate }) => noiseRate),
-        run.map((bucket) => bucket[measure]),
-      ) ?? [],
-  );
+        buckets.map(({ noiseRate }) => noiseRate),
+        buckets.map((bucket) => bucket[measure]),
+      ) ?? []
+    );
+  });
   return values.length === 0 ? undefined : confidenceInterval(values);
 }
 

@@ -99,13 +99,18 @@ it('images to within 10 %, excess, and SNR of a run', () => {
   expect(rankCorrelation([run, run], 'snrEnd')!.mean).toBeCloseTo(-1, 12);
 });
 
-it.each([
-  ['holds', (_arm: string, b: number) => 100 / (b + 1)],
-  ['does not hold', (_arm: string, b: number) => 100 * (b + 1)],
-  ['depends', (arm: string, b: number) => (arm === 'v' ? 100 / (b + 1) : 100 * (b + 1))],
-] as const)('the claim %s', (verdict, excess) => {
-  const conclusion = difficultyExperiment.conclude({ reference, training: trainings(excess) }, 'laptop');
-  expect(conclusion.verdict).toBe(verdict);
+it('rank correlations over all ranges, and without those below log SNR -5', () => {
+  const training = trainings((arm, b) => (arm === 'v' ? 100 / (b + 1) : b < 7 ? 100 * (b + 1) : 10));
+  const { verdict, numbers } = difficultyExperiment.conclude({ reference, training }, 'laptop');
+  expect(verdict).toBeUndefined();
+  const { correlations } = numbers as {
+    correlations: { arm: string; measure: string; scope: string; mean: number; n: number }[];
+  };
+  const of = (arm: string, scope: string) =>
+    correlations.find((one) => one.arm === arm && one.measure === 'excess' && one.scope === scope)!;
+  expect(of('v', 'all')).toMatchObject({ mean: expect.closeTo(-1, 12), n: 3 });
+  expect(of('epsilon', 'log SNR above -5').mean).toBeCloseTo(1, 12);
+  expect(of('epsilon', 'all').mean).toBeLessThan(0.5);
 });
 
 it('is undecided without three seeds of each prediction', () => {

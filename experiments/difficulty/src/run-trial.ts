@@ -131,7 +131,7 @@ interface Gradients {
   dispose(): Promise<void>;
 }
 
-/** Gradients of the recipe's own loss on `groups` disjoint draws of images and noise. */
+/** Gradients of the recipe's own loss on `groups` independent draws of images and noise. */
 async function openGradients(
   setup: TrainingSetup,
   engine: Engine,

@@ -95,3 +95,20 @@ it('concludes that it is not if the losses are equal', () => {
   );
   expect(momentumGrid.conclude({ grid, final: equal }, 'laptop').verdict).toBe('does not hold');
 });
+
+it('counts a beta1 whose finals diverge as worse, and leaves the verdict open if those of .9 do', () => {
+  const withDiverged = (which: number) =>
+    byArm(
+      [...finals((beta1) => (beta1 === 0.95 ? 0.05 : 0)).values()]
+        .flat()
+        .map(({ path, ...result }) =>
+          result.recipe.optimizer.momentum === which && result.seed === 1
+            ? { ...result, readings: [], divergedAt: 10 }
+            : { ...result, ...(path && { path }) },
+        ),
+    );
+  const { verdict, sentences } = momentumGrid.conclude({ grid, final: withDiverged(0.98) }, 'laptop');
+  expect(verdict).toBe('holds');
+  expect(sentences.join(' ')).toContain('1 with beta1 0.98');
+  expect(momentumGrid.conclude({ grid, final: withDiverged(0.9) }, 'laptop').verdict).toBe('open');
+});

@@ -59,8 +59,9 @@ export const momentumGrid: Experiment<MomentumTrial, MomentumResult> = {
       `along ${DIRECTIONS} random directions. The path's length / the distance between its ends is also reported; a random ` +
       'walk has a large ratio too.',
     'The rule was set before the measurements. A beta1 is worse than another if the 95 % interval (Student, paired by ' +
-      'seed) of the ratio of their final losses is above 1. The claim about speed holds if every beta1 above .9 is worse ' +
-      'than .9; it does not hold if none of them is worse and no smaller beta1 is better. Otherwise it depends.',
+      'seed) of the ratio of their final losses is above 1, or if one of its finals diverged. The claim about speed holds if ' +
+      'every beta1 above .9 is worse than .9; it does not hold if none of them is worse and no smaller beta1 is better. ' +
+      'Otherwise it depends.',
   ],
   stages: [
     { name: 'grid', about: 'each beta1 at each learning rate, one seed.', trials: gridTrials },
@@ -81,9 +82,15 @@ function conclude(results: Readonly<Record<string, StageResults<MomentumResult>>
   const base = finals.find(({ beta1 }) => beta1 === BASE);
   const others = base === undefined ? [] : finals.filter((one) => one !== base);
   const ratios = new Map(others.map((one) => [one.beta1, pairedLogRatio(one, base!, (result) => finalLoss(result))]));
-  const isOpen = ratios.size < betas.length - 1 || [...ratios.values()].some((ratio) => (ratio?.n ?? 0) < SEEDS);
+  const diverged = new Map(
+    finals.map((one) => [one.beta1, one.results.filter((result) => finalLoss(result) === null).length]),
+  );
+  const isOpen =
+    ratios.size < betas.length - 1 ||
+    (base?.results.length ?? 0) < SEEDS ||
+    others.some(({ results: runs }) => runs.length < SEEDS);
   const slope = compensationSlope(best);
-  const verdict = isOpen ? 'open' : speedVerdict(ratios);
+  const verdict = isOpen ? 'open' : speedVerdict(ratios, diverged);
   const key = `loss of beta1 .98 over .9, each at its best learning rate: ${formatOptional(ratios.get(0.98))}`;
   return {
     verdict,
@@ -91,7 +98,12 @@ function conclude(results: Readonly<Record<string, StageResults<MomentumResult>>
     sentences: [
       ...(isOpen
         ? ['Undecided: too few runs are finished.']
-        : [speedSentence(ratios), ...slopeSentences(slope, best), ...oscillationSentences(finals)]),
+        : [
+            speedSentence(ratios),
+            ...divergedSentences(diverged),
+            ...slopeSentences(slope, best),
+            ...oscillationSentences(finals),
+          ]),
       ...(scale === 'laptop'
         ? [
             'The model has 41 609 parameters, and the data is MNIST at 12x12: the results do not say anything about ImageNet.',
@@ -115,12 +127,23 @@ function conclude(results: Readonly<Record<string, StageResults<MomentumResult>>
 
 type Ratios = ReadonlyMap<number, ConfidenceInterval | undefined>;
 
-/** `ratios` are the losses of each beta1 over the loss of .9. */
-export function speedVerdict(ratios: Ratios): NonNullable<Conclusion['verdict']> {
+/**
+ * `ratios` are the losses of each beta1 over the loss of .9; `diverged` is the number of finals of each beta1 that diverged.
+ * Such a beta1 is worse than one none of whose finals did.
+ */
+export function speedVerdict(
+  ratios: Ratios,
+  diverged: ReadonlyMap<number, number> = new Map(),
+): NonNullable<Conclusion['verdict']> {
   const entries = [...ratios];
-  const isWorse = (ratio: ConfidenceInterval | undefined) => (ratio?.low ?? 0) > 1;
-  const larger = entries.filter(([beta1]) => beta1 > BASE).map(([, ratio]) => isWorse(ratio));
-  const isSmallerBetter = entries.some(([beta1, ratio]) => beta1 < BASE && (ratio?.high ?? Infinity) < 1);
+  const failures = (beta1: number) => diverged.get(beta1) ?? 0;
+  if (failures(BASE) > 0) return 'open';
+  const isWorse = (beta1: number, ratio: ConfidenceInterval | undefined) =>
+    failures(beta1) > 0 || (ratio?.low ?? 0) > 1;
+  const larger = entries.filter(([beta1]) => beta1 > BASE).map(([beta1, ratio]) => isWorse(beta1, ratio));
+  const isSmallerBetter = entries.some(
+    ([beta1, ratio]) => beta1 < BASE && failures(beta1) === 0 && (ratio?.high ?? Infinity) < 1,
+  );
   if (larger.every(Boolean)) return 'holds';
   return larger.some(Boolean) || isSmallerBetter ? 'depends' : 'does not hold';
 }
@@ -128,6 +151,12 @@ export function speedVerdict(ratios: Ratios): NonNullable<Conclusion['verdict']>
 function speedSentence(ratios: Ratios): string {
   const each = [...ratios].map(([beta1, ratio]) => `${beta1}: ${formatOptional(ratio)}`).join(', ');
   return `Final loss over that with beta1 .9, each beta1 at its best learning rate: ${each}.`;
+}
+
+function divergedSentences(diverged: ReadonlyMap<number, number>): string[] {
+  const some = [...diverged].filter(([, count]) => count > 0);
+  if (some.length === 0) return [];
+  return [`Finals that diverged: ${some.map(([beta1, count]) => `${count} with beta1 ${beta1}`).join(', ')}.`];
 }
 
 function slopeSentences(slope: ReturnType<typeof compensationSlope>, best: readonly BestRate[]): string[] {

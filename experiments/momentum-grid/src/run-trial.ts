@@ -84,7 +84,7 @@ export async function runMomentumTrial(trial: MomentumTrial, context: TrialConte
       measuring += performance.now() - pause;
     }
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError && error.code === 'LOSS_NOT_FINITE')) throw error;
     divergedAt = lastStep + 1;
   }
   const training = performance.now() - began - measuring;

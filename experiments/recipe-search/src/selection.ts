@@ -1,7 +1,7 @@
 /** The rules of the search, set before it: best learning rates, helpful changes, finalists. */
 import { finalLoss, type CurveResult, type Scale, type StageResults } from '@dm/experiments';
-import { changes, families, type Change, type Family } from './recipes.js';
-import { batchSizeOf, searchTrial, type SearchTrial } from './trial.js';
+import { BASELINE, changes, families, type Change, type Family } from './recipes.js';
+import { searchTrial, type SearchTrial } from './trial.js';
 
 export type Before = Readonly<Record<string, StageResults<CurveResult>>>;
 
@@ -42,6 +42,21 @@ export function edgeTrials(scale: Scale, before: Before): SearchTrial[] {
     });
 }
 
+/**
+ * Lower learning rates for the baseline, on a longer run: its curve reaches eight times the length of the search, and the
+ * best constant learning rate falls with the length.
+ */
+export function baselineRateTrials(scale: Scale, before: Before): SearchTrial[] {
+  const { family, lr } = tunedFamilies(before).find((one) => one.family.name === BASELINE)!;
+  return [1, 2, 4].map((divisor) => searchTrial('baseline', scale, family, lr / divisor));
+}
+
+/** The learning rate of the baseline with the lowest loss on the longer run. */
+export function baselineRate({ baseline }: Before): number {
+  const all = [...(baseline?.values() ?? [])].flat();
+  return all.reduce((a, b) => (finalLoss(b) < finalLoss(a) ? b : a)).recipe.optimizer.lr;
+}
+
 /** The family with the lowest loss. */
 export function bestFamily(before: Before): TunedFamily {
   return tunedFamilies(before).reduce((a, b) => (b.loss < a.loss ? b : a));
@@ -56,7 +71,7 @@ export interface TriedChange {
 /** Each change with the best family, best first. */
 export function triedChanges(scale: Scale, before: Before): TriedChange[] {
   const { family, lr, loss } = bestFamily(before);
-  return changes(batchSizeOf(scale))
+  return changes
     .flatMap((change): TriedChange[] => {
       const [result] = before['changes']?.get(searchTrial('changes', scale, family, lr, [change]).arm.name) ?? [];
       return result === undefined ? [] : [{ change, ratio: finalLoss(result) / loss }];
@@ -64,12 +79,18 @@ export function triedChanges(scale: Scale, before: Before): TriedChange[] {
     .toSorted((a, b) => a.ratio - b.ratio);
 }
 
-/** The best change of each part, if it helps: at most three, best first. */
+/**
+ * The changes that help, best first: at most three, of different parts, that set different fields of the recipe. (x0 with
+ * the loss on v, for instance, sets the weights.)
+ */
 export function helpfulChanges(scale: Scale, before: Before): Change[] {
-  return triedChanges(scale, before)
-    .filter(({ change, ratio }, i, all) => ratio < 1 && all.findIndex((one) => one.change.part === change.part) === i)
-    .slice(0, COMBINED)
-    .map(({ change }) => change);
+  const chosen: Change[] = [];
+  for (const { change, ratio } of triedChanges(scale, before)) {
+    const fields = (one: Change) => ['part ' + one.part, ...Object.keys(one.changes)];
+    const isFree = chosen.every((other) => !fields(other).some((field) => fields(change).includes(field)));
+    if (ratio < 1 && isFree && chosen.length < COMBINED) chosen.push(change);
+  }
+  return chosen;
 }
 
 /** Sets of changes that are tried together: pairs, and all three. */
@@ -90,10 +111,7 @@ export interface Winner {
 /** The best family without changes, and with each set that was tried. */
 function tried(scale: Scale, before: Before): Winner[] {
   const { family, lr, loss } = bestFamily(before);
-  const sets: readonly (readonly Change[])[] = [
-    ...changes(batchSizeOf(scale)).map((change) => [change]),
-    ...combinations(scale, before),
-  ];
+  const sets: readonly (readonly Change[])[] = [...changes.map((change) => [change]), ...combinations(scale, before)];
   return [
     { family, lr, changes: [], loss },
     ...sets.flatMap((set) => {

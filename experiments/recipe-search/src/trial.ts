@@ -12,8 +12,10 @@ import {
 } from '@dm/experiments';
 import { families, tuned, type Change, type Changes, type Family } from './recipes.js';
 
+type SearchStage = 'rates' | 'edges' | 'baseline' | 'changes' | 'together';
+
 export interface SearchTrial extends CurveTrial {
-  readonly stage: 'rates' | 'edges' | 'changes' | 'together' | 'final';
+  readonly stage: SearchStage | 'final';
 }
 
 interface Sizes {
@@ -58,33 +60,38 @@ export const finalSeeds: Readonly<Record<Scale, readonly number[]>> = {
 };
 /** Length of the runs of tuning and search, as a fraction of N. */
 export const SEARCH_LENGTH = 1 / 2;
+/** Length of the runs that tune the baseline's learning rate again. */
+export const BASELINE_TUNING = 2;
 /** Length of the baseline's final runs. */
-const BASELINE_LENGTH = 4;
+export const BASELINE_LENGTH = 4;
 /** Lengths of complete runs of the other finalists. */
 export const LENGTHS: readonly number[] = [1 / 4, 1 / 2, 1];
 
+/** Sets of training images that give the floor of the distances of samples. */
+const FLOOR_SETS = 4;
+
 export const imagesOf = (scale: Scale): number => sizes[scale].images;
 export const batchSizeOf = (scale: Scale): number => sizes[scale].batchSize;
-export const samplesOf = (scale: Scale) => {
-  const { samples, samplerSteps } = sizes[scale].size;
-  return { samples, samplerSteps };
-};
+export const sizeOf = (scale: Scale): Sizes['size'] => sizes[scale].size;
 
-/** A v-network with uniform timesteps and the optimizer of a family, with changes, for a run of `images` images. */
+/**
+ * A v-network with uniform timesteps and the optimizer of a family, with changes. The warm-up is 2 % of the steps of a run of
+ * `length` N, which for the baseline is N: longer runs of it only continue the same curve.
+ */
 function searchRecipe(
   scale: Scale,
-  images: number,
+  length: number,
   family: Family,
   lr: number,
   changes: readonly Change[] = [],
 ): TrainingRecipe {
-  const { batchSize } = sizes[scale];
+  const { batchSize, images } = sizes[scale];
   const base = recipe({
-    optimizer: { ...tuned(family, lr), warmup: Math.max(1, Math.round(images / batchSize / 50)) },
+    optimizer: { ...tuned(family, lr), warmup: Math.max(1, Math.round((length * images) / batchSize / 50)) },
     prediction: 'v',
     batch: [{ share: 1, size: batchSize }],
     // So that `emaRampUp`, a fraction of the images seen, determines the half-life at all times.
-    emaHalfLife: images,
+    emaHalfLife: BASELINE_LENGTH * images,
   });
   return changes.reduce((all, { changes: change }: { readonly changes: Changes }) => recipe(change, all), base);
 }
@@ -95,21 +102,21 @@ function trial(
   scale: Scale,
   length: number,
   seed: number,
-  measured: Partial<Pick<CurveMeasurements, 'readAt' | 'sampleAt'>> = {},
+  measured: Partial<Pick<CurveMeasurements, 'readAt' | 'sampleAt' | 'floorSets'>> = {},
 ): SearchTrial {
   const images = Math.round(length * sizes[scale].images);
   const split = stage === 'final' ? 'test' : 'validation';
   return {
     stage,
     arm,
-    size: { ...sizes[scale].size, split, images, readAt: [images], sampleAt: [], ...measured },
+    size: { ...sizes[scale].size, split, images, readAt: [images], sampleAt: [], floorSets: 0, ...measured },
     seed,
   };
 }
 
 /** A run of tuning or search. */
 export function searchTrial(
-  stage: 'rates' | 'edges' | 'changes' | 'together',
+  stage: SearchStage,
   scale: Scale,
   family: Family,
   lr: number,
@@ -117,9 +124,9 @@ export function searchTrial(
 ): SearchTrial {
   const about = [`${family.about}, lr ${lr}`, ...changes.map((change) => change.about)].join(', ');
   const name = [`${family.name}-lr${lr}`, ...changes.map((change) => change.name)].join('+');
-  const images = Math.round(SEARCH_LENGTH * sizes[scale].images);
-  const arm = { name, about, recipe: searchRecipe(scale, images, family, lr, changes) };
-  return trial(stage, arm, scale, SEARCH_LENGTH, SEARCH_SEED);
+  const length = stage === 'baseline' ? BASELINE_TUNING : SEARCH_LENGTH;
+  const arm = { name, about, recipe: searchRecipe(scale, stage === 'baseline' ? 1 : length, family, lr, changes) };
+  return trial(stage, arm, scale, length, SEARCH_SEED);
 }
 
 /** Every family with every learning rate. */
@@ -144,15 +151,17 @@ export function baselineTrials(scale: Scale, { name, about, family, lr }: Finali
   const atStep = (count: number) => Math.round(count / sizes[scale].batchSize) * sizes[scale].batchSize;
   const readAt = [...new Set(Array.from({ length: 11 }, (_, k) => atStep(images / 2 ** (k / 2))))].toReversed();
   const sampleAt = truncateForSmoke([8, 4, 2, 1], scale, 2).map((divisor) => images / divisor);
-  const arm = { name, about, recipe: searchRecipe(scale, images, family, lr) };
-  return finalSeeds[scale].map((seed) => trial('final', arm, scale, BASELINE_LENGTH, seed, { readAt, sampleAt }));
+  const arm = { name, about, recipe: searchRecipe(scale, 1, family, lr) };
+  return finalSeeds[scale].map((seed, k) =>
+    trial('final', arm, scale, BASELINE_LENGTH, seed, { readAt, sampleAt, floorSets: k === 0 ? FLOOR_SETS : 0 }),
+  );
 }
 
 /** Complete runs of a finalist at each length. */
 export function finalistTrials(scale: Scale, { name, about, family, lr, changes }: Finalist): SearchTrial[] {
   return LENGTHS.flatMap((length) => {
     const images = Math.round(length * sizes[scale].images);
-    const arm = { name: `${name}-${length}`, about, recipe: searchRecipe(scale, images, family, lr, changes) };
+    const arm = { name: `${name}-${length}`, about, recipe: searchRecipe(scale, length, family, lr, changes) };
     return finalSeeds[scale].map((seed) => trial('final', arm, scale, length, seed, { sampleAt: [images] }));
   });
 }

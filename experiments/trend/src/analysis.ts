@@ -10,13 +10,16 @@ import {
 } from '@dm/experiments';
 import { baseline, finalName, type Axis, type Point } from './trial.js';
 
-/** The log speed-up of a recipe at a point over the baseline's curve, by seed; seeds without both runs are missing. */
+/**
+ * The log speed-up of a recipe at a point over the baseline's curve, by seed; without seeds that lack a run, or whose
+ * baseline diverged.
+ */
 function speedupsAt(final: StageResults<CurveResult>, recipe: string, point: Point): ReadonlyMap<number, LogSpeedup> {
   const curves = final.get(finalName(baseline.name, point)) ?? [];
   return new Map(
     (final.get(finalName(recipe, point)) ?? []).flatMap((run) => {
       const base = curves.find(({ seed }) => seed === run.seed);
-      if (base === undefined) return [];
+      if (base === undefined || finalLoss(base) === Infinity) return [];
       const curve = {
         images: base.readings.map(({ images }) => images),
         metric: base.readings.map(({ loss }) => loss),
@@ -31,7 +34,7 @@ function speedupsAt(final: StageResults<CurveResult>, recipe: string, point: Poi
   );
 }
 
-export interface Trend {
+export interface Line {
   /** Change of the log speed-up per octave of the axis: mean and 95 % interval over seeds. */
   readonly slope: ConfidenceInterval;
   /**
@@ -39,8 +42,15 @@ export interface Trend {
    * line.
    */
   readonly beyond: ConfidenceInterval;
+}
+
+export interface Trend {
+  /** Seeds that are finished at all points. */
+  readonly seeds: number;
   /** Number of speed-ups of which only a bound is known. */
   readonly bounds: number;
+  /** Undefined if one of the speed-ups is only a bound. */
+  readonly line?: Line;
 }
 
 /** Octaves beyond the last point for which a speed-up is predicted. */
@@ -56,6 +66,8 @@ export function trendOf(
   const bySeed = points.map((point) => speedupsAt(final, recipe, point));
   const seeds = [...(bySeed[0]?.keys() ?? [])].filter((seed) => bySeed.every((speedups) => speedups.has(seed)));
   if (points.length < 2 || seeds.length < 2) return undefined;
+  const bounds = bySeed.flatMap((speedups) => seeds.filter((seed) => speedups.get(seed)!.bound !== undefined)).length;
+  if (bounds > 0) return { seeds: seeds.length, bounds };
   const x = points.map((point) => Math.log2(point[axis]));
   const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
   const sxx = x.reduce((sum, value) => sum + (value - mean) ** 2, 0);
@@ -69,20 +81,35 @@ export function trendOf(
   // Half widths: t s / sqrt(n) for the mean, t s sqrt(1 + 1 / n) for one more run.
   const half = (beyond.high! - beyond.mean) * Math.sqrt(seeds.length + 1);
   return {
-    slope: confidenceInterval(lines.map(({ slope }) => slope)),
-    beyond: { ...beyond, low: beyond.mean - half, high: beyond.mean + half },
-    bounds: bySeed.flatMap((speedups) => seeds.filter((seed) => speedups.get(seed)!.bound !== undefined)).length,
+    seeds: seeds.length,
+    bounds,
+    line: {
+      slope: confidenceInterval(lines.map(({ slope }) => slope)),
+      beyond: { ...beyond, low: beyond.mean - half, high: beyond.mean + half },
+    },
   };
 }
 
-/** The mean log speed-up at a point with its interval, and the number of bounds in it; undefined without runs. */
-export function meanSpeedup(
-  final: StageResults<CurveResult>,
-  recipe: string,
-  point: Point,
-): (ConfidenceInterval & { readonly bounds: number }) | undefined {
+/** A mean log speed-up; an end of the interval is infinite if some of its values are bounds on that side. */
+export interface MeanSpeedup {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+  readonly n: number;
+  readonly bounds: number;
+}
+
+/** The mean log speed-up at a point with its interval; undefined with fewer than two runs. */
+export function meanSpeedup(final: StageResults<CurveResult>, recipe: string, point: Point): MeanSpeedup | undefined {
   const all = [...speedupsAt(final, recipe, point).values()];
-  if (all.length === 0) return undefined;
-  const bounds = all.filter(({ bound }) => bound !== undefined).length;
-  return { ...confidenceInterval(all.map(({ value }) => value)), bounds };
+  if (all.length < 2) return undefined;
+  const { mean, low, high, n } = confidenceInterval(all.map(({ value }) => value));
+  const has = (which: LogSpeedup['bound']) => all.some(({ bound }) => bound === which);
+  return {
+    mean,
+    low: has('atMost') ? -Infinity : low!,
+    high: has('atLeast') ? Infinity : high!,
+    n,
+    bounds: all.filter(({ bound }) => bound !== undefined).length,
+  };
 }

@@ -3,7 +3,7 @@ import { tQuantile, type CurveResult, type CurveTrial } from '@dm/experiments';
 import { expect, it } from 'vitest';
 import { meanSpeedup, trendOf } from './analysis.js';
 import { trend } from './trend.js';
-import { allPoints, finalTrials, pointsOf, rateTrials, tunedRate } from './trial.js';
+import { allPoints, edgeTrials, finalTrials, pointsOf, rateTrials, tunedRate } from './trial.js';
 
 /** A loss that falls by a tenth per octave of images x speed, lowest at a learning rate of 8e-3. */
 const resultOf = (trial: CurveTrial, speed = 1): CurveResult => {
@@ -24,7 +24,7 @@ const resultOf = (trial: CurveTrial, speed = 1): CurveResult => {
     })),
   };
 };
-const byArm = (results: readonly CurveResult[]) =>
+const byArm = (results: readonly CurveResult[]): Map<string, CurveResult[]> =>
   new Map(results.map(({ arm }) => [arm, results.filter((one) => one.arm === arm)]));
 
 const rates = byArm(rateTrials('laptop').map((trial) => resultOf(trial)));
@@ -58,7 +58,8 @@ it('the speed-up at a point', () => {
 });
 
 it('the slope per octave with its interval over seeds, and the prediction two octaves further', () => {
-  const { slope, beyond, bounds } = trendOf(final, 'clts-mdlrc', 'steps', pointsOf('laptop', 'steps'))!;
+  const { line, bounds } = trendOf(final, 'clts-mdlrc', 'steps', pointsOf('laptop', 'steps'))!;
+  const { slope, beyond } = line!;
   const slopes = [1.05, 1.05, 1.05, 1.08].map(Math.log);
   const mean = slopes.reduce((sum, value) => sum + value, 0) / 4;
   const deviation = Math.sqrt(slopes.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 3);
@@ -68,6 +69,40 @@ it('the slope per octave with its interval over seeds, and the prediction two oc
   expect(beyond.mean).toBeCloseTo(Math.log(1.2) + 6 * mean, 6);
   expect(beyond.high! - beyond.mean).toBeCloseTo(tQuantile(0.975, 3) * 6 * deviation * Math.sqrt(1 + 1 / 4), 6);
   expect(bounds).toBe(0);
+});
+
+it('a recipe beyond the end of the curve has a lower bound as speed-up, and no slope', () => {
+  const fast = byArm(trials.map((trial) => resultOf(trial, trial.arm.name.startsWith('constant') ? 1 : 5)));
+  const { mean, low, high, bounds } = meanSpeedup(fast, 'linear', { steps: 800, width: 1 })!;
+  expect([Math.exp(mean), high, bounds]).toEqual([expect.closeTo(4, 6), Infinity, 4]);
+  expect(low).toBeLessThanOrEqual(mean);
+  expect(trendOf(fast, 'linear', 'steps', pointsOf('laptop', 'steps'))).toEqual({ seeds: 4, bounds: 12 });
+});
+
+it('leaves out seeds whose baseline diverged', () => {
+  const broken = byArm(
+    [...final.values()]
+      .flat()
+      .map((one) => (one.arm.startsWith('constant') && one.seed === 2 ? { ...one, readings: [], divergedAt: 3 } : one)),
+  );
+  expect(meanSpeedup(broken, 'linear', { steps: 800, width: 1 })!.n).toBe(3);
+});
+
+it('tries two more octaves beyond an edge', () => {
+  const steep = byArm(rateTrials('laptop').map((trial) => resultOf(trial)));
+  for (const [name, list] of steep) {
+    if (name.startsWith('linear-800') && !name.endsWith('lr0.016')) {
+      steep.set(
+        name,
+        list.map((one) => ({ ...one, readings: one.readings.map((reading) => ({ ...reading, loss: 1 })) })),
+      );
+    }
+  }
+  expect(edgeTrials('laptop', steep).map(({ arm }) => arm.name)).toEqual([
+    'linear-800-width-1-lr0.032',
+    'linear-800-width-1-lr0.064',
+  ]);
+  expect(edgeTrials('laptop', rates)).toEqual([]);
 });
 
 it('is undecided until all seeds are finished', () => {

@@ -1,5 +1,6 @@
 /** Does the speed-up of a recipe grow with the length of the training, or with the width of the model? */
 import {
+  finalSize,
   lineFigure,
   type ConfidenceInterval,
   type Conclusion,
@@ -16,7 +17,11 @@ import {
   allPoints,
   axes,
   BASELINE_LENGTH,
+  BASELINE_TUNING,
+  batchSizeOf,
+  edgeTrials,
   finalTrials,
+  measurementsOf,
   pointsOf,
   rateTrials,
   recipes,
@@ -41,24 +46,24 @@ export const trend: Experiment<CurveTrial, CurveResult> = {
   notice:
     'Most of these limitations do not apply to this experiment: learning rates are tuned at each length and width, the ' +
     'networks predict v, the loss is a geometric mean over noise buckets, and the speed-ups are paired by seed.',
-  setup: (scale) => [
-    `MNIST at 12x12, v-prediction, batch size 32. The speed-up of a recipe is the number of images of the baseline (uniform ` +
-      `timesteps, constant learning rate, trained ${BASELINE_LENGTH} times as long) with the same seed at an equal loss / the number ` +
-      "of its images; beyond the ends of the baseline's curve it is a bound. The loss is the geometric mean over ten noise " +
-      'buckets of equal width over log-SNR in [-5, 7], of EMA weights with a half-life of 5 % of the images seen.',
-    `Steps: ${pointsOf(scale, 'steps')
-      .map(({ steps }) => steps)
-      .join(', ')} at width 1 (8, 16, and 32 channels). Widths: ` +
-      `${pointsOf(scale, 'width')
-        .map(({ width }) => width)
-        .join(', ')} at ${pointsOf(scale, 'width')[0]!.steps} steps. Learning rates are ` +
-      'tuned at each of them for constant rates, linear decay, and momentum decay, in octaves, on 5000 held-out training ' +
-      'images with one seed; the finals have other seeds and test images.',
-    'A line through the log speed-ups against the logarithm of length or width is fitted for each seed; its slope, per ' +
-      `octave, has a 95 % interval over seeds (Student). The speed-up ${BEYOND} octaves beyond the last point is given with a 95 % ` +
-      'interval for one more run, and assumes that the line continues. Differences between data sets or model families are ' +
-      'not measured.',
-  ],
+  setup: (scale) => {
+    const { holdOut, lossImages } = measurementsOf(scale);
+    const [steps, widths] = axes.map((axis) => pointsOf(scale, axis));
+    return [
+      `${finalSize[scale].data}, v-prediction, batch size ${batchSizeOf(scale)}. The speed-up of a recipe is the number of images of the ` +
+        `baseline (uniform timesteps, constant learning rate, trained ${BASELINE_LENGTH} times as long) with the same seed at an equal ` +
+        "loss, divided by the recipe's own; beyond the ends of the baseline's curve it is a bound. The loss is the geometric mean " +
+        'over ten noise buckets of equal width over log-SNR in [-5, 7], of EMA weights with a half-life of 5 % of the images seen.',
+      `Steps: ${steps!.map((point) => point.steps).join(', ')} at width 1. Widths: ${widths!.map(({ width }) => width).join(', ')} at ` +
+        `${widths![0]!.steps} steps. Learning rates are tuned at each of them for constant rates (with ${BASELINE_TUNING} times the steps, in ` +
+        "the middle of the baseline's curve), linear decay, and momentum decay, in octaves, and in two more if the best one is " +
+        `at an edge, on ${lossImages} of ${holdOut} held-out training images with one seed. The finals have other seeds and ${lossImages} ` +
+        'test images. All seeds have the same learning rates, so the intervals do not contain the error of their choice.',
+      'A line through the log speed-ups against the logarithm of length or width is fitted for each seed, if none of them is a ' +
+        `bound. Its slope, per octave, has a 95 % interval over seeds (Student). The speed-up ${BEYOND} octaves beyond the last point is given ` +
+        'with a 95 % interval for one more run, and assumes that the line continues.',
+    ];
+  },
   stages: [
     {
       name: 'rates',
@@ -66,9 +71,14 @@ export const trend: Experiment<CurveTrial, CurveResult> = {
       trials: rateTrials,
     },
     {
+      name: 'edges',
+      about: 'two more learning rates if the best one is at an edge.',
+      trials: (scale, { rates }) => edgeTrials(scale, rates!),
+    },
+    {
       name: 'final',
       about: 'all recipes at all lengths and widths, one whole seed after the other.',
-      trials: (scale, { rates }) => finalTrials(scale, rates!),
+      trials: (scale, { rates, edges }) => finalTrials(scale, new Map([...rates!, ...edges!])),
     },
   ],
   conclude,
@@ -80,7 +90,7 @@ interface TrendRow extends Trend {
 }
 
 function conclude(results: Readonly<Record<string, StageResults<CurveResult>>>, scale: Scale): Conclusion {
-  const rates = results['rates'] ?? new Map<string, CurveResult[]>();
+  const rates = new Map([...(results['rates'] ?? []), ...(results['edges'] ?? [])]);
   const final = results['final'] ?? new Map<string, CurveResult[]>();
   const rows = recipes.flatMap(({ name }) =>
     axes.flatMap((axis): TrendRow[] => {
@@ -88,20 +98,20 @@ function conclude(results: Readonly<Record<string, StageResults<CurveResult>>>, 
       return found === undefined ? [] : [{ recipe: name, axis, ...found }];
     }),
   );
-  const isOpen =
-    rows.length < recipes.length * axes.length || rows.some(({ slope }) => slope.n < seedsOf(scale).length);
+  const isOpen = rows.length < recipes.length * axes.length || rows.some(({ seeds }) => seeds < seedsOf(scale).length);
   const method = rows.filter(({ recipe }) => recipe === 'clts-mdlrc');
   return {
     ...(isOpen && { verdict: 'open' }),
     sentences: isOpen
       ? ['Undecided: too few runs are finished.']
       : [
-          ...method.map(
-            ({ axis, slope, beyond, bounds }) =>
-              `CLTS with momentum decay: the speed-up is multiplied by ${formatRatio(slope)} per octave of the ${axisTitles[axis]}` +
-              `${bounds > 0 ? ` (${bounds} of its speed-ups are bounds)` : ''}; ${BEYOND} octaves further the line predicts ${formatRatio(beyond)}.`,
+          ...method.map(({ axis, line, bounds }) =>
+            line === undefined
+              ? `CLTS with momentum decay by ${axisTitles[axis]}: ${bounds} of its speed-ups are only bounds, so they have no slope.`
+              : `CLTS with momentum decay: the speed-up is multiplied by ${formatRatio(line.slope)} per octave of the ` +
+                `${axisTitles[axis]}; ${BEYOND} octaves further the line predicts ${formatRatio(line.beyond)}.`,
           ),
-          'The data is MNIST at 12x12 and the models are small: the results do not say anything about ImageNet.',
+          'The models are small: the results do not say anything about ImageNet.',
         ],
     tables: [
       ...axes.map((axis) => speedupTable(final, axis, pointsOf(scale, axis))),
@@ -114,8 +124,8 @@ function conclude(results: Readonly<Record<string, StageResults<CurveResult>>>, 
 }
 
 /** Logarithms as ratios, as in `1.10 [0.98, 1.24]`. */
-function formatRatio({ mean, low, high }: ConfidenceInterval): string {
-  const text = (log: number) => Math.exp(log).toFixed(2);
+function formatRatio({ mean, low, high }: Pick<ConfidenceInterval, 'mean' | 'low' | 'high'>): string {
+  const text = (log: number) => (Number.isFinite(log) ? Math.exp(log).toFixed(2) : 'no end');
   return low === undefined || high === undefined ? text(mean) : `${text(mean)} [${text(low)}, ${text(high)}]`;
 }
 
@@ -141,12 +151,12 @@ function trendTable(rows: readonly TrendRow[]): Table {
   return {
     title: 'Factor of the speed-up per octave, and speed-up two octaves beyond the last point',
     columns: ['recipe', 'axis', 'seeds', 'factor per octave', 'two octaves further', 'bounds'],
-    rows: rows.map(({ recipe, axis, slope, beyond, bounds }) => [
+    rows: rows.map(({ recipe, axis, seeds, line, bounds }) => [
       recipe,
       axisTitles[axis],
-      String(slope.n),
-      formatRatio(slope),
-      formatRatio(beyond),
+      String(seeds),
+      line === undefined ? '' : formatRatio(line.slope),
+      line === undefined ? '' : formatRatio(line.beyond),
       String(bounds),
     ]),
   };

@@ -60,7 +60,7 @@ export type Axis = (typeof axes)[number];
 
 const MIDDLE = 3200;
 
-/** The points of each axis, ascending. They share one, at 3200 steps and width 1. */
+/** The points of each axis, ascending. The axes share the point at width 1. */
 const points: Readonly<Record<Scale, Readonly<Record<Axis, readonly Point[]>>>> = {
   smoke: { steps: [8, 16].map((steps) => ({ steps, width: 1 })), width: [{ steps: 8, width: 1 }] },
   laptop: {
@@ -84,6 +84,7 @@ export function allPoints(scale: Scale): Point[] {
 }
 
 const batchSizes: Readonly<Record<Scale, number>> = { smoke: 16, laptop: 32, full: 128 };
+/** Octaves; more are added if the best one is at an edge. */
 const learningRates = [2e-3, 4e-3, 8e-3, 1.6e-2];
 /** Seed of the tuning, different from the seeds of the finals. */
 const TUNING_SEED = 10;
@@ -95,8 +96,19 @@ const finalSeeds: Readonly<Record<Scale, readonly number[]>> = {
 export const seedsOf = (scale: Scale): readonly number[] => finalSeeds[scale];
 /** Length of the baseline's runs as a multiple of the others'. */
 export const BASELINE_LENGTH = 4;
+/** Length of the runs that tune the baseline, as a multiple of the others': in the middle of its curve. */
+export const BASELINE_TUNING = 2;
 
 const pointName = ({ steps, width }: Point): string => `${steps}-width-${width}`;
+
+/** Validation images, and images in the loss. */
+const measurements: Readonly<Record<Scale, Pick<CurveTrial['size'], 'holdOut' | 'lossImages'>>> = {
+  smoke: { holdOut: 64, lossImages: 16 },
+  laptop: { holdOut: 5000, lossImages: 1024 },
+  full: { holdOut: 5000, lossImages: 5000 },
+};
+export const measurementsOf = (scale: Scale) => measurements[scale];
+export const batchSizeOf = (scale: Scale): number => batchSizes[scale];
 
 /** Channels of a level at a width; groups of normalization have at least one channel. */
 function unetOf(scale: Scale, width: number): CurveTrial['size']['unet'] {
@@ -107,7 +119,7 @@ function unetOf(scale: Scale, width: number): CurveTrial['size']['unet'] {
 }
 
 function trial(
-  stage: 'rates' | 'final',
+  stage: 'rates' | 'edges' | 'final',
   scale: Scale,
   point: Point,
   { name, about, family, curriculum }: TrendRecipe,
@@ -115,11 +127,11 @@ function trial(
   seed: number,
 ): CurveTrial {
   const batchSize = batchSizes[scale];
-  const isCurve = stage === 'final' && name === baseline.name;
-  const steps = point.steps * (isCurve ? BASELINE_LENGTH : 1);
-  const images = steps * batchSize;
+  const isFinal = stage === 'final';
+  const isBaseline = name === baseline.name;
+  const images = point.steps * batchSize * (isBaseline ? (isFinal ? BASELINE_LENGTH : BASELINE_TUNING) : 1);
   const arm: Arm = {
-    name: `${name}-${pointName(point)}${stage === 'rates' ? `-lr${lr}` : ''}`,
+    name: `${name}-${pointName(point)}${isFinal ? '' : `-lr${lr}`}`,
     about: `${about}, ${point.steps} steps, width x${point.width}, lr ${lr}`,
     recipe: recipe({
       prediction: 'v',
@@ -137,24 +149,37 @@ function trial(
       ...finalSize[scale],
       unet: unetOf(scale, point.width),
       images,
-      holdOut: scale === 'smoke' ? 64 : 5000,
-      split: stage === 'final' ? 'test' : 'validation',
-      lossImages: scale === 'smoke' ? 16 : 1024,
+      ...measurements[scale],
+      split: isFinal ? 'test' : 'validation',
       // A curve begins at half the length of the recipes.
-      readAt: isCurve ? [1, 1.5, 2, 3, 4, 6, 8].map((halves) => (images / 8) * halves) : [images],
+      readAt: isFinal && isBaseline ? [1, 1.5, 2, 3, 4, 6, 8].map((halves) => (images / 8) * halves) : [images],
       sampleAt: [],
+      floorSets: 0,
     },
     seed,
   };
 }
 
+const tunedRecipes = [baseline, recipes[0]!, recipes[1]!];
+
 /** Each family at each point with each learning rate, one seed. */
 export function rateTrials(scale: Scale): CurveTrial[] {
-  const tunedRecipes = [baseline, recipes[0]!, recipes[1]!];
   return allPoints(scale).flatMap((point) =>
     truncateForSmoke(learningRates, scale, 1).flatMap((lr) =>
       tunedRecipes.map((one) => trial('rates', scale, point, one, lr, TUNING_SEED)),
     ),
+  );
+}
+
+/** Two more octaves beyond a best learning rate at the edge of the grid. */
+export function edgeTrials(scale: Scale, rates: StageResults<CurveResult>): CurveTrial[] {
+  return allPoints(scale).flatMap((point) =>
+    tunedRecipes.flatMap((one) => {
+      const best = tunedRate(rates, point, one.family);
+      if (best === undefined || !best.isEdge) return [];
+      const factor = best.lr === learningRates[0] ? 1 / 2 : 2;
+      return [factor, factor ** 2].map((more) => trial('edges', scale, point, one, best.lr * more, TUNING_SEED));
+    }),
   );
 }
 

@@ -1,5 +1,6 @@
 /** Runs whose loss is read at given numbers of images, such as a baseline's curve, optionally with the quality of samples. */
-import type { NdArray } from '@dm/ops';
+import { toFloat, type Dataset } from '@dm/data';
+import { float32, type NdArray } from '@dm/ops';
 import { createValidationSet, createValidator, UserError } from '@dm/trainer';
 import type { Size } from '../recipe/sizes.js';
 import { trialFields, type AnyResult, type AnyTrial, type Arm } from '../recipe/trial.js';
@@ -21,6 +22,8 @@ export interface CurveMeasurements {
   readonly readAt: readonly number[];
   /** Images seen at which samples are drawn; a part of `readAt`. */
   readonly sampleAt: readonly number[];
+  /** Number of disjoint sets of training images whose distance to the test images is measured: the floor of samples. */
+  readonly floorSets: number;
 }
 
 export interface CurveTrial extends AnyTrial {
@@ -43,6 +46,8 @@ export interface CurveResult extends AnyResult {
   readonly size: CurveTrial['size'];
   readonly parameters: number;
   readonly readings: readonly Reading[];
+  /** Distances of sets of training images, as many as there are samples, to the test images. */
+  readonly floors?: readonly SampleQuality[];
   /** Step of the first non-finite update, at which the run ended. */
   readonly divergedAt?: number;
 }
@@ -73,11 +78,12 @@ export async function runCurveTrial(trial: CurveTrial, context: TrialContext): P
       images,
       loss: rounded(geometricMean),
       buckets: buckets.map((loss) => rounded(loss!)),
-      ...(samples !== undefined && { samples: { fd: rounded(samples.fd), kd: rounded(samples.kd) } }),
+      ...(samples !== undefined && { samples: roundedQuality(samples) }),
     };
   };
 
   const readings: Reading[] = [];
+  const floors: SampleQuality[] = [];
   let divergedAt: number | undefined;
   let lastStep = 0;
   let measuring = 0;
@@ -92,16 +98,23 @@ export async function runCurveTrial(trial: CurveTrial, context: TrialContext): P
       measuring += performance.now() - pause;
     }
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError && error.code === 'LOSS_NOT_FINITE')) throw error;
     divergedAt = lastStep + 1;
   }
   const training = performance.now() - began - measuring;
+  const pause = performance.now();
+  for (let k = 0; k < size.floorSets; k++) {
+    const indices = Uint32Array.from({ length: size.samples }, (_, i) => size.floorSets * i + k);
+    floors.push(roundedQuality(await sampleMetric.evaluate(await imagesAt(train, indices))));
+  }
+  measuring += performance.now() - pause;
   await validator.dispose();
   await sampler.dispose();
   return {
     ...trialFields(trial),
     parameters: setup.layout.size,
     readings: readings.filter(({ loss }) => Number.isFinite(loss)),
+    ...(floors.length > 0 && { floors }),
     ...(divergedAt !== undefined && { divergedAt }),
     seconds: { training: training / 1000, measuring: measuring / 1000 },
   };
@@ -109,6 +122,13 @@ export async function runCurveTrial(trial: CurveTrial, context: TrialContext): P
 
 /** Rounds to six significant digits, to keep committed files small. */
 const rounded = (value: number): number => Number(value.toPrecision(6));
+const roundedQuality = ({ fd, kd }: SampleQuality): SampleQuality => ({ fd: rounded(fd), kd: rounded(kd) });
+
+/** Images in [-1, 1], [N, H, W, C]. */
+async function imagesAt(dataset: Dataset, indices: Uint32Array): Promise<NdArray> {
+  const { images } = await dataset.read(indices);
+  return float32(toFloat(images), [indices.length, ...dataset.shape]);
+}
 
 /** The loss after the last image; Infinity if the run diverged. */
 export function finalLoss({ readings, divergedAt, size }: CurveResult): number {

@@ -41,6 +41,7 @@ export function phaseSteps(images: number, batch: readonly BatchPhase[]): number
 export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): readonly Phase[] {
   const { schedule, curriculum, weighting, optimizer, batch, prediction = 'epsilon' } = arm.recipe;
   const model = arm.recipe.model ?? { type: 'unet', config: size.unet };
+  const { name: lossWeighting, ...weightingOptions } = weighting;
   const steps = phaseSteps(size.images, batch);
   const totalSteps = steps.reduce((sum, n) => sum + n, 0);
   const denoiser = createDenoiser(
@@ -55,6 +56,7 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
           // Skipped steps would distort the comparison, so the first non-finite update ends the run.
           maxSkippedSteps: 1,
           diffusion: { schedule, timesteps: TIMESTEPS, prediction: { type: prediction } },
+          lossWeighting: { type: lossWeighting, ...weightingOptions },
           ...arm.recipe.draws,
           ...(schedule === 'flow' && { sampler: objectives['flow']!.sampler }),
           model: { type: model.type, ...shapeFields(model.type, dataset), ...model.config },
@@ -69,7 +71,7 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
     batches: batchSource(dataset),
     curriculum: createTimestepSchedule(
       curriculum.name,
-      { numTimesteps: TIMESTEPS, totalSteps, alphasCumprod, continuous: continuous?.levels },
+      { numTimesteps: TIMESTEPS, totalSteps, alphasCumprod, prediction, continuous: continuous?.levels },
       curriculum.params,
     ),
     lossWeights: lossWeights(weighting, { snr: snrFromAlphasCumprod(alphasCumprod), prediction }),
