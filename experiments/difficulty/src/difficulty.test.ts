@@ -113,6 +113,12 @@ it('rank correlations over all ranges, and without those below log SNR -5', () =
   expect(of('epsilon', 'all').mean).toBeLessThan(0.5);
 });
 
+it('a prediction that reaches no range has no rank correlation of images', () => {
+  const training = trainings((arm, b) => (arm === 'epsilon' ? 1e6 : 100 / (b + 1)));
+  const { sentences } = difficultyExperiment.conclude({ reference, training }, 'laptop');
+  expect(sentences[0]).toMatch(/v -1\.00.*, epsilon none/);
+});
+
 it('is undecided without three seeds of each prediction', () => {
   const training = trainings((_, b) => 100 / (b + 1));
   training.set('epsilon', training.get('epsilon')!.slice(0, 2));

@@ -106,9 +106,11 @@ function conclude(results: Readonly<Record<string, StageResults<DifficultyResult
   );
   const isOpen = predictions.some((name) => (runs.get(name)?.length ?? 0) < SEEDS);
   const list = (measure: Measure, scope: Scope) =>
-    correlations
-      .filter((one) => one.measure === measure && one.scope === scope)
-      .map((one) => `${one.arm} ${formatInterval(one)}`)
+    predictions
+      .map((arm) => {
+        const found = correlations.find((one) => one.arm === arm && one.measure === measure && one.scope === scope);
+        return `${arm} ${found === undefined ? 'none, since no range is within 10 %' : formatInterval(found)}`;
+      })
       .join(', ');
   const transfer = transferRows(training);
   return {
@@ -138,7 +140,14 @@ function conclude(results: Readonly<Record<string, StageResults<DifficultyResult
       ...(transfer.length === 0 ? [] : [transferTable(transfer)]),
     ],
     figures: runs.size === 0 ? [] : figures(runs),
-    numbers: { optima, correlations, transfer },
+    numbers: {
+      optima,
+      learning: Object.fromEntries(
+        [...runs].map(([name, ofSeeds]) => [name, ofSeeds[0]!.map((_, b) => meansOf(ofSeeds.map((run) => run[b]!)))]),
+      ),
+      correlations,
+      transfer,
+    },
   };
 }
 
@@ -152,7 +161,7 @@ function bucketTable(reference: StageResults<DifficultyResult>, runs: Runs, opti
     [...runs.values()].map((ofSeeds) =>
       formatMeasure(
         measure,
-        ofSeeds.map((run) => run[b]![measure]),
+        ofSeeds.map((run) => run[b]!),
       ),
     );
   const names = [...runs.keys()];
@@ -183,12 +192,24 @@ function bucketTable(reference: StageResults<DifficultyResult>, runs: Runs, opti
   };
 }
 
-/** The geometric mean of numbers of images, or the mean of other measures. */
-function formatMeasure(measure: Measure, values: readonly number[]): string {
-  const never = values.filter((value) => value === Infinity).length;
-  if (never > 0) return `not reached (${never} of ${values.length})`;
-  const mean = (of: readonly number[]) => of.reduce((sum, value) => sum + value, 0) / of.length;
-  return measure === 'images' ? Math.exp(mean(values.map(Math.log))).toFixed(0) : mean(values).toPrecision(3);
+/** Over seeds: the geometric mean of the images, null if a seed did not reach 10 %, and the means of the others. */
+function meansOf(all: readonly Learning[]): Readonly<Record<Measure, number | null>> {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const of = (measure: Measure) => mean(all.map((one) => one[measure]));
+  const images = Math.exp(mean(all.map((one) => Math.log(one.images))));
+  return {
+    images: Number.isFinite(images) ? images : null,
+    excess: of('excess'),
+    snrEarly: of('snrEarly'),
+    snrEnd: of('snrEnd'),
+  };
+}
+
+function formatMeasure(measure: Measure, all: readonly Learning[]): string {
+  const mean = meansOf(all)[measure];
+  const never = all.filter(({ images }) => images === Infinity).length;
+  if (mean === null) return `not reached (${never} of ${all.length})`;
+  return measure === 'images' ? mean.toFixed(0) : mean.toPrecision(3);
 }
 
 interface Correlation extends ConfidenceInterval {

@@ -60,6 +60,10 @@ const results = (experiment: string) =>
         residual?: { same: ConfidenceInterval };
         cosine: { same: ConfidenceInterval };
       }[];
+      /** Of each prediction, by range of timesteps. */
+      learning: Record<'v' | 'epsilon', readonly { images: number | null; excess: number }[]>;
+      correlations: readonly ({ arm: string; measure: string; scope: string } & ConfidenceInterval)[];
+      transfer: readonly { clean: ConfidenceInterval; noisy: ConfidenceInterval }[];
       latents: readonly { name: string; measure: string; agreement: string; same: ConfidenceInterval }[];
     };
   };
@@ -151,11 +155,12 @@ describe('docs/paper.md', () => {
     ]);
     expect(of('normalizing flow, another seed').agreement).toBe('void');
     const same = (from: number) => `${Math.round(100 * prefixSwap.find((swap) => swap.from === from)!.same)} %`;
-    const shares = [...section('pure noise').matchAll(/\d+ %/g)].map(([share]) => share);
+    const [ofImages] = section('pure noise').split('How fast') as [string];
+    const shares = [...ofImages.matchAll(/\d+ %/g)].map(([share]) => share);
     expect(shares).toEqual([same(520), same(280)]);
     const swapAt = (t: number) => digits.swapped.swaps.find((swap) => swap.t === t)!;
     const decided = [swapAt(880), swapAt(580), swapAt(680)].map(({ logSnr }) => logSnr.toFixed(1));
-    const trained28 = section('pure noise').slice(section('pure noise').indexOf('28x28'));
+    const trained28 = ofImages.slice(ofImages.indexOf('28x28'));
     expect([...trained28.matchAll(/-?\d\.\d+/g)].map(([number]) => number)).toEqual([
       swapAt(880).linear.mean.toFixed(2),
       swapAt(880).linearResidual.mean.toFixed(2),
@@ -172,8 +177,29 @@ describe('docs/paper.md', () => {
   });
 
   it('difficulty and landscape', () => {
-    const { groups } = /easier by (?<count>\d+ of \d+) measures/.exec(results('difficulty').key)!;
-    expect(section('pure noise')).toContain(`by ${groups!['count']} measures`);
+    const { learning, correlations, transfer } = results('difficulty').numbers;
+    const { v, epsilon } = learning;
+    const noisy = v.slice(5).map(({ images }) => images!);
+    const grouped = (count: number) => count.toFixed(0).replace(/(?<=\d{2})(?=\d{3}$)/, ' ');
+    const learned = section('pure noise').split('How fast')[1]!;
+    expect(learned).toContain(`after ${Math.min(...noisy).toFixed(0)} to ${Math.max(...noisy).toFixed(0)} images`);
+    expect(learned).toContain(`after ${grouped(v[4]!.images!)} at t from 400`);
+    expect(v.slice(0, 4).map(({ images }) => images !== null)).toEqual([false, false, false, true]);
+    expect(epsilon.map(({ images }) => images)).toEqual(epsilon.map(() => null));
+    expect(learned).toContain(`${epsilon[9]!.excess.toFixed(0)} times the optimum`);
+    const correlation = (arm: string, measure: string) =>
+      correlations.find((one) => one.arm === arm && one.measure === measure && one.scope === 'all')!;
+    const [asMany, half, clean] = transfer;
+    expect([...learned.matchAll(/-?[\d.]+ \(-?[\d.]+ to -?[\d.]+\)/g)].map(([interval]) => interval)).toEqual(
+      [
+        correlation('v', 'images'),
+        correlation('epsilon', 'excess'),
+        asMany!.noisy,
+        half!.noisy,
+        clean!.clean,
+        clean!.noisy,
+      ].map(intervalText),
+    );
     const { verdict, numbers } = results('landscape');
     const { comparisons, tasks } = numbers;
     expect(section('landscape')).toContain(`${tasks[0]!.seeds.length} of 8 seeds`);
