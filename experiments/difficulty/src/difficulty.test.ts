@@ -1,6 +1,7 @@
 // The conclusion from synthetic results whose answer is known.
 import { noiseBuckets } from '@dm/eval';
 import { scheduleFromBetas } from '@dm/core';
+import { trialFields } from '@dm/experiments';
 import { expect, it } from 'vitest';
 import { learning, optimum, overUniform, rankCorrelation } from './analysis.js';
 import { difficultyExperiment } from './difficulty.js';
@@ -26,12 +27,7 @@ const optima = buckets.map((_, b) => 1 / (b + 1));
 const resultOf = (trial: DifficultyTrial, excess: (bucket: number) => number): DifficultyResult => {
   const steps = measuredSteps(trial.size.images / trial.arm.recipe.batch[0]!.size);
   return {
-    key: '',
-    arm: trial.arm.name,
-    about: trial.arm.about,
-    seed: trial.seed,
-    recipe: trial.arm.recipe,
-    size: trial.size,
+    ...trialFields(trial),
     parameters: 1,
     seconds: { training: 1, measuring: 1 },
     buckets,

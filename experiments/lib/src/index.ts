@@ -1,9 +1,10 @@
 export { digitRecipes, type DigitRecipe } from './digits/recipes.js';
 export { digitRuns, isTrained, trainDigits, type DigitTraining } from './digits/train-digits.js';
-export { bestRecipe, paperRecipes, recipeAtScale } from './recipe/named-recipes.js';
+export { bestRecipe, paperRecipes, publicClts, recipeAtScale } from './recipe/named-recipes.js';
 export { recipe, type OptimizerChoice, type TrainingRecipe } from './recipe/recipe.js';
 export { batchSize, finalSeeds, finalSize, screeningSize, type Scale, type Size } from './recipe/sizes.js';
 export { trialFields, type AnyResult, type AnyTrial, type Arm, type Trial } from './recipe/trial.js';
+export { bestRate, type BestRate } from './trial/best-rate.js';
 export { batchTransform } from './trial/coupling.js';
 export {
   finalLoss,

@@ -1,4 +1,5 @@
 // The conclusion from synthetic results whose answer is known.
+import { trialFields } from '@dm/experiments';
 import { expect, it } from 'vitest';
 import { momentumGrid } from './momentum-grid.js';
 import type { MomentumResult } from './run-trial.js';
@@ -13,12 +14,7 @@ const lossAt = ({ arm, seed }: MomentumTrial, step: number, penalty: number) => 
 };
 const oscillation = { first: -0.2, lowest: -0.3, lag: 5, lengthRatio: 20 };
 const resultOf = (trial: MomentumTrial, penalty = 0): MomentumResult => ({
-  key: '',
-  arm: trial.arm.name,
-  about: trial.arm.about,
-  seed: trial.seed,
-  recipe: trial.arm.recipe,
-  size: trial.size,
+  ...trialFields(trial),
   parameters: 1,
   seconds: { training: 1, measuring: 1 },
   readings: Array.from({ length: 20 }, (_, k) => {

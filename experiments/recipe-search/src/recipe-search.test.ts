@@ -1,8 +1,7 @@
 // The search and its conclusion from synthetic results whose answer is known.
 import { createMemoryDataset } from '@dm/data';
-import { createPhases } from '@dm/experiments';
 import { describe, expect, it } from 'vitest';
-import type { CurveResult, StepTimeResult, StepTimeTrial } from '@dm/experiments';
+import { createPhases, trialFields, type CurveResult, type StepTimeResult, type StepTimeTrial } from '@dm/experiments';
 import { isStepTimes, recipeSearch, type AnySearchResult, type AnySearchTrial } from './recipe-search.js';
 import { BASELINE, changes, families, type Change } from './recipes.js';
 import { edgeTrials, helpfulChanges, tunedFamilies, winner } from './selection.js';
@@ -40,12 +39,7 @@ function resultOf(trial: SearchTrial, faster: number): CurveResult {
   // Seeds differ a little, so that intervals are not empty.
   const noise = 1 + 1e-4 * trial.seed * (trial.arm.name.length % 3);
   return {
-    key: '',
-    arm: trial.arm.name,
-    about: trial.arm.about,
-    seed: trial.seed,
-    recipe: trial.arm.recipe,
-    size: trial.size,
+    ...trialFields(trial),
     parameters: 1,
     seconds: { training: 1, measuring: 1 },
     readings: trial.size.readAt.map((images) => {
@@ -64,12 +58,7 @@ function clock(trial: StepTimeTrial, ratio: number): StepTimeResult {
   const names = Object.keys(trial.arm.recipe.recipes);
   const time = (median: number) => ({ median, low: median, high: median, steps: 1 });
   return {
-    key: '',
-    arm: trial.arm.name,
-    about: '',
-    seed: 0,
-    recipe: trial.arm.recipe,
-    size: trial.size,
+    ...trialFields(trial),
     seconds: { training: 0, measuring: 1 },
     stepMs: Object.fromEntries(names.map((name) => [name, time(name === BASELINE ? 10 : 10 * ratio)])),
     machine: { cpu: 'test', node: '20' },

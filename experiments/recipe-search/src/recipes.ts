@@ -1,5 +1,5 @@
 /** The optimizers with their learning rates, and the changes that are tried with the best of them. */
-import type { OptimizerChoice, recipe, TrainingRecipe } from '@dm/experiments';
+import { publicClts, type OptimizerChoice, type recipe } from '@dm/experiments';
 
 export type Changes = Parameters<typeof recipe>[0] & object;
 
@@ -75,12 +75,6 @@ export interface Change {
   readonly changes: Changes;
 }
 
-/** The reading of CLTS nearest to public code, as in the experiment `primary`. */
-export const clts: TrainingRecipe['curriculum'] = {
-  name: 'clts',
-  params: { sigma: 0.5, lambdaMax: 1, rampShare: 0.75 },
-};
-
 const of =
   (part: Change['part']) =>
   (name: string, about: string, change: Changes): Change => ({ part, name, about, changes: change });
@@ -96,8 +90,8 @@ export const changes: readonly Change[] = [
   }),
   objective('flow', 'rectified flow', { schedule: 'flow', prediction: 'flow' }),
   objective('cosine', 'cosine noise schedule', { schedule: 'cosine' }),
-  timesteps('clts', 'CLTS', { curriculum: clts }),
-  timesteps('clts-average', "CLTS's time-averaged density", { curriculum: { ...clts, name: 'cltsTimeAverage' } }),
+  timesteps('clts', 'CLTS', { curriculum: publicClts }),
+  timesteps('clts-average', "CLTS's time-averaged density", { curriculum: { ...publicClts, name: 'cltsTimeAverage' } }),
   timesteps('logit-normal', 'logit-normal timesteps', { curriculum: { name: 'logitNormal' } }),
   timesteps('curriculum-sampling', 'logit-normal timesteps, then uniform', {
     curriculum: { name: 'curriculumSampling' },

@@ -1,5 +1,5 @@
 /** The rules of the search, set before it: best learning rates, helpful changes, finalists. */
-import { finalLoss, type CurveResult, type Scale, type StageResults } from '@dm/experiments';
+import { bestRate, finalLoss, type BestRate, type CurveResult, type Scale, type StageResults } from '@dm/experiments';
 import { BASELINE, changes, families, type Change, type Family } from './recipes.js';
 import { searchTrial, type SearchTrial } from './trial.js';
 
@@ -8,38 +8,24 @@ export type Before = Readonly<Record<string, StageResults<CurveResult>>>;
 /** Number of helpful changes to combine. */
 const COMBINED = 3;
 
-export interface TunedFamily {
+export interface TunedFamily extends BestRate {
   readonly family: Family;
-  readonly lr: number;
-  readonly loss: number;
-  /** Whether the best learning rate is the lowest or highest that was tried. */
-  readonly isEdge: boolean;
-  readonly lrs: readonly number[];
 }
 
 /** The best learning rate of each family among all that were tried without changes. */
 export function tunedFamilies({ rates, edges }: Before): TunedFamily[] {
   const all = [...(rates?.values() ?? []), ...(edges?.values() ?? [])].flat();
   return families.flatMap((family) => {
-    const own = all
-      .filter(({ arm }) => arm.startsWith(`${family.name}-lr`))
-      .map((result) => ({ lr: result.recipe.optimizer.lr, loss: finalLoss(result) }))
-      .toSorted((a, b) => a.lr - b.lr);
-    if (own.length === 0) return [];
-    const best = own.reduce((a, b) => (b.loss < a.loss ? b : a));
-    const isEdge = own.length > 1 && (best === own[0] || best === own.at(-1));
-    return [{ family, lr: best.lr, loss: best.loss, isEdge, lrs: own.map(({ lr }) => lr) }];
+    const best = bestRate(all.filter(({ arm }) => arm.startsWith(`${family.name}-lr`)));
+    return best === undefined ? [] : [{ family, ...best }];
   });
 }
 
 /** Two more octaves beyond the edge, for families whose best learning rate is there. */
 export function edgeTrials(scale: Scale, before: Before): SearchTrial[] {
-  return tunedFamilies({ rates: before['rates']! })
-    .filter(({ isEdge }) => isEdge)
-    .flatMap(({ family, lr, lrs }) => {
-      const factor = lr === lrs[0] ? 1 / 2 : 2;
-      return [lr * factor, lr * factor ** 2].map((more) => searchTrial('edges', scale, family, more));
-    });
+  return tunedFamilies({ rates: before['rates']! }).flatMap(({ family, beyond }) =>
+    beyond.map((lr) => searchTrial('edges', scale, family, lr)),
+  );
 }
 
 /**
@@ -53,8 +39,7 @@ export function baselineRateTrials(scale: Scale, before: Before): SearchTrial[] 
 
 /** The learning rate of the baseline with the lowest loss on the longer run. */
 export function baselineRate({ baseline }: Before): number {
-  const all = [...(baseline?.values() ?? [])].flat();
-  return all.reduce((a, b) => (finalLoss(b) < finalLoss(a) ? b : a)).recipe.optimizer.lr;
+  return bestRate([...(baseline?.values() ?? [])].flat())!.lr;
 }
 
 /** The family with the lowest loss. */

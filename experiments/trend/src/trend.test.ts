@@ -1,5 +1,5 @@
 // The trend from synthetic results whose answer is known.
-import { tQuantile, type CurveResult, type CurveTrial } from '@dm/experiments';
+import { tQuantile, trialFields, type CurveResult, type CurveTrial } from '@dm/experiments';
 import { expect, it } from 'vitest';
 import { meanSpeedup, trendOf } from './analysis.js';
 import { trend } from './trend.js';
@@ -9,12 +9,7 @@ import { allPoints, edgeTrials, finalTrials, pointsOf, rateTrials, tunedRate } f
 const resultOf = (trial: CurveTrial, speed = 1): CurveResult => {
   const detuned = 0.02 * Math.log2(trial.arm.recipe.optimizer.lr / 8e-3) ** 2;
   return {
-    key: '',
-    arm: trial.arm.name,
-    about: trial.arm.about,
-    seed: trial.seed,
-    recipe: trial.arm.recipe,
-    size: trial.size,
+    ...trialFields(trial),
     parameters: 1,
     seconds: { training: 1, measuring: 1 },
     readings: trial.size.readAt.map((images) => ({
@@ -47,7 +42,7 @@ it('tunes three families at five points, and plans whole seeds of four recipes',
   ]);
   expect(rateTrials('laptop')).toHaveLength(5 * 3 * 4);
   expect(trials.map(({ seed }) => seed)).toEqual([0, 1, 2, 3].flatMap((seed) => Array<number>(20).fill(seed)));
-  expect(tunedRate(rates, { steps: 800, width: 1 }, 'mdlrc')).toEqual({ lr: 8e-3, isEdge: false });
+  expect(tunedRate(rates, { steps: 800, width: 1 }, 'mdlrc')).toMatchObject({ lr: 8e-3, isEdge: false, beyond: [] });
   const narrow = trials.find(({ arm }) => arm.name === 'linear-3200-width-0.5')!;
   expect(narrow.size.unet).toMatchObject({ block_out_channels: [4, 8, 16], norm_num_groups: 4 });
 });

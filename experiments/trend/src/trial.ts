@@ -1,10 +1,12 @@
 /** The trials: learning rates tuned at each length and width, then complete runs with fresh seeds. */
 import {
-  finalLoss,
+  bestRate,
   finalSize,
+  publicClts,
   recipe,
   truncateForSmoke,
   type Arm,
+  type BestRate,
   type CurveResult,
   type CurveTrial,
   type Scale,
@@ -42,8 +44,7 @@ export const recipes: readonly TrendRecipe[] = [
     name: 'clts-mdlrc',
     about: 'CLTS, momentum decay with compensation',
     family: 'mdlrc',
-    // As in the experiment `primary`.
-    curriculum: { name: 'clts', params: { sigma: 0.5, lambdaMax: 1, rampShare: 0.75 } },
+    curriculum: publicClts,
   },
 ];
 
@@ -174,29 +175,18 @@ export function rateTrials(scale: Scale): CurveTrial[] {
 /** Two more octaves beyond a best learning rate at the edge of the grid. */
 export function edgeTrials(scale: Scale, rates: StageResults<CurveResult>): CurveTrial[] {
   return allPoints(scale).flatMap((point) =>
-    tunedRecipes.flatMap((one) => {
-      const best = tunedRate(rates, point, one.family);
-      if (best === undefined || !best.isEdge) return [];
-      const factor = best.lr === learningRates[0] ? 1 / 2 : 2;
-      return [factor, factor ** 2].map((more) => trial('edges', scale, point, one, best.lr * more, TUNING_SEED));
-    }),
+    tunedRecipes.flatMap((one) =>
+      (tunedRate(rates, point, one.family)?.beyond ?? []).map((lr) =>
+        trial('edges', scale, point, one, lr, TUNING_SEED),
+      ),
+    ),
   );
 }
 
-export interface TunedRate {
-  readonly lr: number;
-  readonly isEdge: boolean;
-}
-
 /** The best learning rate of a family at a point; undefined if none was tried. */
-export function tunedRate(rates: StageResults<CurveResult>, point: Point, family: Family): TunedRate | undefined {
-  const own = [...rates.values()]
-    .flat()
-    .filter(({ arm }) => arm.startsWith(`${family}-${pointName(point)}-lr`))
-    .toSorted((a, b) => a.recipe.optimizer.lr - b.recipe.optimizer.lr);
-  if (own.length === 0) return undefined;
-  const best = own.reduce((a, b) => (finalLoss(b) < finalLoss(a) ? b : a));
-  return { lr: best.recipe.optimizer.lr, isEdge: own.length > 1 && (best === own[0] || best === own.at(-1)) };
+export function tunedRate(rates: StageResults<CurveResult>, point: Point, family: Family): BestRate | undefined {
+  const own = [...rates.values()].flat().filter(({ arm }) => arm.startsWith(`${family}-${pointName(point)}-lr`));
+  return bestRate(own);
 }
 
 /** All recipes at all points with the tuned learning rates: whole seeds, one after the other. */

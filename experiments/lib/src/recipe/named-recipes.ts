@@ -11,6 +11,15 @@ export function recipeAtScale(scale: Scale, changes: Changes = {}): TrainingReci
   return recipe({ batch: [{ share: 1, size: batchSize[scale] }], ...changes });
 }
 
+/**
+ * The reading of CLTS nearest to public code, as in the experiment `primary`: a wide Gaussian that replaces the uniform
+ * density at 75 % of the run.
+ */
+export const publicClts: TrainingRecipe['curriculum'] = {
+  name: 'clts',
+  params: { sigma: 0.5, lambdaMax: 1, rampShare: 0.75 },
+};
+
 /** The two ideas of the paper, alone and combined, and the learning-rate decay that MDLRC implies. */
 export const paperRecipes = {
   /** Uniform timesteps and a constant learning rate. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { downsample, evenlySpacedIndices, halfSplit, loadMnist12, SIDE } from './data.js';
+import { downsample, evenlySpacedIndices, halfSplit, holdOut, loadMnist12, SIDE } from './data.js';
 
 it('averages 2x2 pixels of the central 24x24', () => {
   const image = new Uint8Array(28 * 28);
@@ -25,6 +25,14 @@ it('splits a data set into disjoint halves', async () => {
   expect([...(await halves[0]!.read([0, 1, 2])).labels!]).toEqual([5, 4, 9]);
   expect([...(await halves[1]!.read([0, 1])).labels!]).toEqual([0, 1]);
   expect((await halves[1]!.read([1])).images).toEqual((await set.read([3])).images);
+});
+
+it('holds out the last images', async () => {
+  const set = await loadMnist12('train', 5);
+  const { train, validation } = await holdOut(set, 2);
+  expect([train.length, validation.length]).toEqual([3, 2]);
+  expect((await train.read([2])).images).toEqual((await set.read([2])).images);
+  expect((await validation.read([0, 1])).images).toEqual((await set.read([3, 4])).images);
 });
 
 it('returns evenly spaced indices', () => {
