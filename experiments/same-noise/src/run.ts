@@ -17,6 +17,8 @@ export interface CompareOptions {
   readonly runOf: (network: string, seed: number) => string;
   /** Number of noises, and of images of each network; a multiple of ten. */
   readonly count: number;
+  /** Sampling steps. */
+  readonly steps: number;
   /** Images to which the Gaussian distribution is fitted. */
   readonly split: 'train' | 'test';
   /** Otherwise networks that are not trained are left out. */
@@ -58,8 +60,6 @@ export interface Results {
 
 /** Random seed of the noise. */
 const NOISE_SEED = 5;
-/** Evaluations of the network per image. */
-const EVALUATIONS = 50;
 const CLASSES = 10;
 /** Columns of the picture. */
 const COLUMNS = 10;
@@ -86,7 +86,7 @@ export async function compareNetworks(options: CompareOptions): Promise<Results>
   const gaussian = gaussianImages(gaussians, { values: noise.data, dimension }, labels);
 
   const sample = async (network: string, seed: number, run: string): Promise<Sampled> => {
-    const generated = await generateSamples({ run, count, seed: NOISE_SEED, steps: EVALUATIONS, guidance: 1 });
+    const generated = await generateSamples({ run, count, seed: NOISE_SEED, steps: options.steps, guidance: 1 });
     console.log(`${network}, seed ${seed}: ${count} images`);
     return { network, seed, rows: { values: generated.images, dimension } };
   };
@@ -128,7 +128,7 @@ export async function compareNetworks(options: CompareOptions): Promise<Results>
   const swappedRuns = sampled.flatMap(({ network, seed }) =>
     network === swappedName ? [options.runOf(network, seed)] : [],
   );
-  const common = { gaussians, noise, labels, steps: EVALUATIONS, every, centered, residual };
+  const common = { gaussians, noise, labels, steps: options.steps, every, centered, residual };
   const swaps = swappedRuns.length === 0 ? [] : await prefixSwaps({ runs: swappedRuns, ...common });
   return {
     count,

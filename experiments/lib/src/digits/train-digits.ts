@@ -53,7 +53,9 @@ const configOf = ({ config, steps, seed }: DigitTraining): PartialConfig => ({
   ...config,
   totalSteps: steps,
   seed,
+  // The one grid at the end is not used: it is as small as it can be.
   sampleEvery: 0,
+  samples: 1,
   logEvery: 100,
   checkpoints: { every: steps },
   tensorboard: false,
