@@ -66,7 +66,7 @@ function computedTable() {
     ),
   );
   const ranks = paperRanks.map((count) => `${count} ranks`);
-  const late = paperRanks.map((count) => `${count}, jitter ${percent(paperJitter)} %`);
+  const late = paperRanks.map((count) => `${count}, jitter ${percent(paperJitter)}%`);
   return table(['fabric', 'assumed', 'parameters', 'accumulation', ...ranks, ...late], rows);
 }
 
@@ -95,7 +95,7 @@ function measuredTable(results) {
       milliseconds(medianSeconds),
       `${milliseconds(minSeconds)} to ${milliseconds(maxSeconds)}`,
       milliseconds(modelSeconds),
-      `${deviation < 0 ? '−' : '+'}${Math.abs(deviation).toFixed(0)} %`,
+      `${deviation < 0 ? '−' : '+'}${Math.abs(deviation).toFixed(0)}%`,
       reasonOf(result),
       result.sentBytes === undefined ? '' : result.sentBytes.toFixed(2),
       percent(stepSeconds / (stepSeconds + medianSeconds)),

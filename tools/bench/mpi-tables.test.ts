@@ -47,7 +47,7 @@ it('training is compared with one process of one thread', () => {
   expect(table).toContain('| a model, 6.5 M | 16 | MPICH | 2 | 1 | 7.00 | 3.00 to 5.00 | 1.75 | 8 | 0.5 |');
 });
 
-it('gives a reason for each measurement that differs from the model by more than 20 %', () => {
+it('gives a reason for each measurement that differs from the model by more than 20%', () => {
   const unexplained = results.filter((one) => Math.abs(deviationOf(one)) > explainedAbove && reasonOf(one) === '');
   expect(unexplained).toEqual([]);
   const [four] = results.filter(({ fabric, ranks }) => fabric === 'shared' && ranks === 4);
@@ -64,7 +64,7 @@ it('gives a reason for each measurement that differs from the model by more than
 
 it('the computed table has the efficiency of each fabric', () => {
   // 130 M parameters in 31 parts, 8 ranks, 10 GbE: 910 MB at 1.1 GB/s and 31 times 14 steps of 30 microseconds: 0.840 s.
-  // With jitter of 2 %, ranks wait for 1.42 times 0.02 s. Four micro-batches: 4 / 4.840, and twice that wait.
+  // With jitter of 2%, ranks wait for 1.42 times 0.02 s. Four micro-batches: 4 / 4.840, and twice that wait.
   const rows = page.split('\n').filter((line) => line.startsWith('| 10 GbE |') && line.includes('130 M'));
   const cells = rows.map((row) => row.split('|').map((cell) => cell.trim()));
   expect(cells.map((row) => [row[4], row[5], row[8]])).toEqual([
@@ -95,5 +95,5 @@ it('a measurement is compared with the model', () => {
   ])
     .split('\n')
     .filter((line) => line.startsWith('| 2.5 Gbit/s'));
-  expect(row).toBe('| 2.5 Gbit/s | MPICH 4.0.2 | 2 | 6.5 M | 250 | 200 to 300 | 200 | +25 % |  | 4.01 | 80 | 0.5 |');
+  expect(row).toBe('| 2.5 Gbit/s | MPICH 4.0.2 | 2 | 6.5 M | 250 | 200 to 300 | 200 | +25% |  | 4.01 | 80 | 0.5 |');
 });

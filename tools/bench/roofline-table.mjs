@@ -25,7 +25,7 @@ const marks = ['<!-- roofline: written by roofline-table.mjs -->', '<!-- end of 
 /** @param {number} ms */
 const time = (ms) => (ms < 100 ? ms.toFixed(1) : ms.toFixed(0));
 
-/** The goal of a case: 0.67 times PyTorch's time, or the roofline with 90 % of its rates, if that is longer. @param {RooflineCase} result */
+/** The goal of a case: 0.67 times PyTorch's time, or the roofline with 90% of its rates, if that is longer. @param {RooflineCase} result */
 export const goalMs = ({ pytorchMs, rooflineMs }) => Math.max(0.67 * pytorchMs, rooflineMs / 0.9);
 
 /** @param {Roofline} results */

@@ -19,4 +19,7 @@ it('finds phrases in comments, messages, and Markdown with their lines, but not 
   expect(occurrences('where', markdownProse('a.md', 'x\nwhere `where` is\n```\nwhere\n```\n'))).toEqual(['a.md:2']);
   expect(occurrences('go on', sourceProse('a.ts', '/** They go\n * on. */\n'))).toEqual(['a.ts:1']);
   expect(occurrences('go on', markdownProse('a.md', 'They go\non.\n'))).toEqual(['a.md:1']);
+  const numbers = markdownProse('a.md', '60 000 images\n60,000 of them\nat batch 64 280 ms\n5 %, 6%\n7 %\n');
+  expect(occurrences('digits grouped by spaces', numbers)).toEqual(['a.md:1']);
+  expect(occurrences('a space before %', numbers)).toEqual(['a.md:4', 'a.md:5']);
 });

@@ -35,7 +35,7 @@ export interface FlowRecipe {
   readonly lr: number;
   readonly batchSize: number;
   readonly images: number;
-  /** Half-life of the EMA in images, limited to 5 % of the images seen. */
+  /** Half-life of the EMA in images, limited to 5% of the images seen. */
   readonly emaHalfLife: number;
 }
 

@@ -41,7 +41,7 @@ export const groups: readonly PairGroup[] = [
  */
 export type Space = keyof Samples | 'features' | 'residual';
 
-/** A similarity metric over the pairs of a group: means with 95 % confidence intervals over pairs. */
+/** A similarity metric over the pairs of a group: means with 95% confidence intervals over pairs. */
 export interface Similarity {
   readonly metric: PairMetricName;
   /** Samples from the same noise. */

@@ -57,16 +57,16 @@ export const difficultyExperiment: Experiment<DifficultyTrial, DifficultyResult>
       'it, at high noise; at low noise it only reproduces the nearest training image, and is worse than a network. Both bounds are measured on other draws of images ' +
       'and noise than the optimum, so their ratios have errors of a few percent.',
     `Networks that predict v and epsilon are trained on all timesteps for ${stepsOf(scale)} steps; v also on t >= ${MIDDLE} only, ` +
-      `and on t < ${MIDDLE} only. AdamW with a learning rate of 0.004, constant after a warm-up of 2 % of the steps, uniform ` +
-      'timesteps, unweighted MSE of the prediction, EMA half-life 5 % of the images. The losses are measured after 1 ' +
+      `and on t < ${MIDDLE} only. AdamW with a learning rate of 0.004, constant after a warm-up of 2% of the steps, uniform ` +
+      'timesteps, unweighted MSE of the prediction, EMA half-life 5% of the images. The losses are measured after 1 ' +
       'step and then at intervals of half an octave.',
     'The signal-to-noise ratio (SNR) of the gradient is |E g|^2 / E|g - E g|^2; g is the gradient of the unweighted ' +
       'loss of the prediction over 32 test images whose timesteps are spread evenly over one range, estimated from 8 independent draws of images and ' +
       'noise, with the raw weights.',
     'The experiment gives no verdict: the order of the ranges depends on the prediction and on the measure, and near pure noise an epsilon ' +
       'network cannot reach even a linear filter, however long it is trained. Rank correlations are therefore also given without ' +
-      'the ranges whose log SNR is below -5. Their intervals are 95 % intervals over seeds (Student) and can extend beyond -1 ' +
-      'and 1. A range that is not within 10 % after the last step ranks last.',
+      'the ranges whose log SNR is below -5. Their intervals are 95% intervals over seeds (Student) and can extend beyond -1 ' +
+      'and 1. A range that is not within 10% after the last step ranks last.',
   ],
   stages: [
     {
@@ -109,7 +109,7 @@ function conclude(results: Readonly<Record<string, StageResults<DifficultyResult
     predictions
       .map((arm) => {
         const found = correlations.find((one) => one.arm === arm && one.measure === measure && one.scope === scope);
-        return `${arm} ${found === undefined ? 'none, since no range is within 10 %' : formatInterval(found)}`;
+        return `${arm} ${found === undefined ? 'none, since no range is within 10%' : formatInterval(found)}`;
       })
       .join(', ');
   const transfer = transferRows(training);
@@ -130,7 +130,7 @@ function conclude(results: Readonly<Record<string, StageResults<DifficultyResult
           ]),
       ...(scale === 'laptop'
         ? [
-            'The model has 41 609 parameters, and the data is MNIST at 12x12: the results do not say anything about ImageNet.',
+            'The model has 41,609 parameters, and the data is MNIST at 12x12: the results do not say anything about ImageNet.',
           ]
         : []),
     ],
@@ -173,7 +173,7 @@ function bucketTable(reference: StageResults<DifficultyResult>, runs: Runs, opti
       'optimum (MSE of epsilon)',
       'Wiener filter / optimum',
       'posterior mean / optimum',
-      ...names.map((name) => `images to within 10 %, ${name}`),
+      ...names.map((name) => `images to within 10%, ${name}`),
       ...names.map((name) => `excess after the last step, ${name}`),
       ...names.map((name) => `gradient SNR early, ${name}`),
       ...names.map((name) => `at the end, ${name}`),
@@ -192,7 +192,7 @@ function bucketTable(reference: StageResults<DifficultyResult>, runs: Runs, opti
   };
 }
 
-/** Over seeds: the geometric mean of the images, null if a seed did not reach 10 %, and the means of the others. */
+/** Over seeds: the geometric mean of the images, null if a seed did not reach 10%, and the means of the others. */
 function meansOf(all: readonly Learning[]): Readonly<Record<Measure, number | null>> {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const of = (measure: Measure) => mean(all.map((one) => one[measure]));

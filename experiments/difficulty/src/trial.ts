@@ -25,7 +25,7 @@ export interface DifficultyTrial extends AnyTrial {
   readonly size: Size & Measurements;
 }
 
-/** `laptop`: 41 609 parameters, 5000 steps. */
+/** `laptop`: 41,609 parameters, 5000 steps. */
 const sizes: Readonly<Record<Scale, DifficultyTrial['size']>> = {
   smoke: {
     ...finalSize.smoke,

@@ -32,7 +32,7 @@ export const hessianError = ({ seeds }: TaskViews): number => Math.max(...seeds.
 export const inexactSeeds = ({ seeds }: TaskViews): readonly number[] =>
   seeds.filter(({ view }) => !(errorOf(view) < MAX_HESSIAN_ERROR)).map(({ seed }) => seed);
 
-/** A measure of another task divided by the denoiser's: geometric mean over seeds, and its 95 % interval. */
+/** A measure of another task divided by the denoiser's: geometric mean over seeds, and its 95% interval. */
 export interface Comparison {
   readonly other: string;
   readonly measure: PrimaryMeasure;

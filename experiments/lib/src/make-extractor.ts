@@ -18,4 +18,4 @@ const trained = await trainClassifier({
 await engine.dispose();
 mkdirSync(dirname(extractorFile), { recursive: true });
 writeFileSync(extractorFile, trained.file);
-console.log(`${extractorFile}: ${(100 * trained.testAccuracy).toFixed(2)} % test accuracy, ${trained.sha256}`);
+console.log(`${extractorFile}: ${(100 * trained.testAccuracy).toFixed(2)}% test accuracy, ${trained.sha256}`);

@@ -63,7 +63,7 @@ export function bestRates(points: readonly GridPoint[]): BestRate[] {
 
 export interface Slope {
   readonly value: number;
-  /** 95 % interval from the residuals of the line, Student's t with n - 2 degrees of freedom. */
+  /** 95% interval from the residuals of the line, Student's t with n - 2 degrees of freedom. */
   readonly low: number;
   readonly high: number;
   /** Standard error if each learning rate is known only to its octave: a uniform error of one grid step. */

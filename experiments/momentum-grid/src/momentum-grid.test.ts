@@ -73,7 +73,7 @@ it('concludes that a large momentum is slow if it is, with slope, steps, and osc
   expect(value).toBeLessThan(1);
   expect(sentences.join(' ')).toContain('edge of the grid');
   expect(tables.map(({ rows }) => rows.length)).toEqual([9, 6, 6]);
-  // 5 % more loss than .9 at its end: not reached within the run.
+  // 5% more loss than .9 at its end: not reached within the run.
   const [slow] = (numbers['steps'] as Record<string, { steps: number; bound?: string }[]>)['0.98']!;
   expect(slow).toMatchObject({ bound: 'atLeast' });
   expect(tables[2]!.rows[0]![3]).toMatch(/^-0\.24\d/);

@@ -45,9 +45,9 @@ export const momentumGrid: Experiment<MomentumTrial, MomentumResult> = {
   setup: (scale) => [
     `AdamW with beta1 in {${betas.join(', ')}} and beta2 = .999, each at eight learning rates in octave steps, for ` +
       `${stepsOf(scale)} steps: 100 horizons 1 / (1 - beta1) of the largest beta1. The learning rate is constant after a ` +
-      'warm-up of 2 % of the steps. Then each beta1 is trained at its best learning rate with fresh seeds. A UNet of ' +
-      'two levels with 8 and 16 channels (41 609 parameters at 12x12), batch size 16, no weight decay, gradients clipped to ' +
-      'norm 1, EMA half-life 5 % of the images.',
+      'warm-up of 2% of the steps. Then each beta1 is trained at its best learning rate with fresh seeds. A UNet of ' +
+      'two levels with 8 and 16 channels (41,609 parameters at 12x12), batch size 16, no weight decay, gradients clipped to ' +
+      'norm 1, EMA half-life 5% of the images.',
     'The network predicts v: near pure noise, an epsilon network does not reach even the loss of a linear filter, and a ' +
       'comparison of optimizers would measure who repairs that. The loss is the geometric mean over ten noise buckets of ' +
       'equal width over log-SNR in [-5, 7], which does not depend on the prediction. The grid is measured on 5000 held-out ' +
@@ -58,7 +58,7 @@ export const momentumGrid: Experiment<MomentumTrial, MomentumResult> = {
       'at each step, about 0 for a random walk. The minimum over many lags is negative by chance; the control is the same ' +
       `along ${DIRECTIONS} random directions. The path's length / the distance between its ends is also reported; a random ` +
       'walk has a large ratio too.',
-    'The rule was set before the measurements. A beta1 is worse than another if the 95 % interval (Student, paired by ' +
+    'The rule was set before the measurements. A beta1 is worse than another if the 95% interval (Student, paired by ' +
       'seed) of the ratio of their final losses is above 1, or if one of its finals diverged. The claim about speed holds if ' +
       'every beta1 above .9 is worse than .9; it does not hold if none of them is worse and no smaller beta1 is better. ' +
       'Otherwise it depends.',
@@ -106,7 +106,7 @@ function conclude(results: Readonly<Record<string, StageResults<MomentumResult>>
           ]),
       ...(scale === 'laptop'
         ? [
-            'The model has 41 609 parameters, and the data is MNIST at 12x12: the results do not say anything about ImageNet.',
+            'The model has 41,609 parameters, and the data is MNIST at 12x12: the results do not say anything about ImageNet.',
           ]
         : []),
     ],

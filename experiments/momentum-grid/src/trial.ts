@@ -33,7 +33,7 @@ export interface MomentumTrial extends AnyTrial {
   readonly size: Size & Measurements;
 }
 
-/** `laptop`: 41 609 parameters, 5000 steps: 100 horizons 1 / (1 - beta1) of the largest beta1. */
+/** `laptop`: 41,609 parameters, 5000 steps: 100 horizons 1 / (1 - beta1) of the largest beta1. */
 const sizes: Readonly<Record<Scale, MomentumTrial['size']>> = {
   smoke: {
     ...finalSize.smoke,

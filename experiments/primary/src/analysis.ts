@@ -37,7 +37,7 @@ export interface Analysis {
   /** Seeds of which all finals are done. */
   readonly seeds: readonly number[];
   readonly rows: readonly SpeedupRow[];
-  /** The method over linear decay at an equal number of images, with its 90 % interval. */
+  /** The method over linear decay at an equal number of images, with its 90% interval. */
   readonly overDecay: readonly {
     readonly prediction: Prediction;
     readonly endpoint: Endpoint;

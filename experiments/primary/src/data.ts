@@ -10,7 +10,7 @@ export const SIDE = 16;
 export const CHANNELS = 3;
 const CHUNK = 1000;
 
-/** Fraction of the 50 000 training images that tuning is validated on, chosen by their content. */
+/** Fraction of the 50,000 training images that tuning is validated on, chosen by their content. */
 export const holdOut = 0.1;
 
 /** Paths of the training and the test images; they are created if they are missing. */

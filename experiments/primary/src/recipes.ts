@@ -28,7 +28,7 @@ const linearTo = (finalRatio: number) => ({ lrSchedule: { type: 'linear', finalR
 const mdlrc = { lrSchedule: { type: 'constant' }, momentumDecay: { type: 'demon', compensate: true } } as const;
 
 const uniform = { type: 'uniform' } as const;
-/** The reading of CLTS nearest to public code: a wide Gaussian that replaces the uniform density at 75 % of the run. */
+/** The reading of CLTS nearest to public code: a wide Gaussian that replaces the uniform density at 75% of the run. */
 const clts = {
   type: 'clts',
   coordinate: 'time',

@@ -89,7 +89,7 @@ function speedupSection({ seeds, rows, overDecay }: Analysis): string[] {
     digits(power({ actual: Math.log(2.5), above: Math.log(1.5), standardError, df }));
   return [
     '## Speed-ups',
-    `Images that the baseline needs for the same value, over the images of the recipe, with 95 % intervals, paired by seed (seeds ${seeds.join(', ')}). p: adjusted by Holm's method over the four primary tests. Power: probability that the interval is above 1.5 if the speed-up is 2.5.`,
+    `Images that the baseline needs for the same value, over the images of the recipe, with 95% intervals, paired by seed (seeds ${seeds.join(', ')}). p: adjusted by Holm's method over the four primary tests. Power: probability that the interval is above 1.5 if the speed-up is 2.5.`,
     markdownTable(
       ['prediction', 'endpoint', 'recipe', 'speed-up', 'seeds with a bound only', 'p', 'power', 'verdict'],
       rows.map(({ prediction, endpoint, recipe, estimate, adjustedP, verdict }) => [

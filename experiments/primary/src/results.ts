@@ -15,7 +15,7 @@ export interface RangeLosses {
 export interface Point {
   readonly step: number;
   readonly images: number;
-  /** By average: `ema`, whose half-life is 5 % of the images, and the others. */
+  /** By average: `ema`, whose half-life is 5% of the images, and the others. */
   readonly losses: Readonly<Record<string, RangeLosses>>;
   /** Fréchet and kernel distance of samples from `ema`, in MobileNetV2's features; not measured in tuning. */
   readonly fd?: number;

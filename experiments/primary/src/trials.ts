@@ -140,7 +140,7 @@ function trialOf(
   return { stage, prediction, recipe, lr: rates[prediction][recipe.family], seed, steps, measureAt: [steps] };
 }
 
-/** Averages besides `ema`, whose half-life is 5 % of the images seen at every step. */
+/** Averages besides `ema`, whose half-life is 5% of the images seen at every step. */
 export const extraAverages = { 'half-1': 0.01, 'half-20': 0.2 } as const;
 
 /** The configuration of a trial, for the training images in the shard `data`. */

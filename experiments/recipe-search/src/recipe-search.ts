@@ -76,8 +76,8 @@ export const recipeSearch: Experiment<AnySearchTrial, AnySearchResult> = {
     const channels = (unet['block_out_channels'] as readonly number[]).join(', ');
     return [
       `N is ${imagesOf(scale)} images of ${data} with batch size ${batchSizeOf(scale)}. A UNet of levels with ${channels} channels ` +
-        'predicts v with uniform timesteps, a warm-up of 2 % of the steps, no weight decay, gradients clipped to norm 1, and an ' +
-        'EMA with a half-life of 5 % of the images seen. E1 is the geometric mean of the loss of the EMA weights over ten ' +
+        'predicts v with uniform timesteps, a warm-up of 2% of the steps, no weight decay, gradients clipped to norm 1, and an ' +
+        'EMA with a half-life of 5% of the images seen. E1 is the geometric mean of the loss of the EMA weights over ten ' +
         `noise buckets of equal width over log-SNR in [-5, 7]. E2 consists of the Fréchet and kernel distances of ${samples} samples ` +
         `(DDIM, ${samplerSteps} steps) to the test images, in the features of a small network (a digit classifier, or MobileNetV2 for ` +
         'CIFAR-10). They are not FID and KID.',
@@ -90,7 +90,7 @@ export const recipeSearch: Experiment<AnySearchTrial, AnySearchResult> = {
         "decay alone, and the paper's method (CLTS, momentum decay with compensation), each at its best learning rate. The " +
         'speed-up of a run is the number of images of the baseline with the same seed at the same metric, divided by the number of ' +
         'images of the run; as batch sizes are equal, this is also the ratio of steps. Beyond the ends of the curve, or within ' +
-        'three standard deviations of the distance between training and test images, it is a bound. Intervals are 95 % (Student), ' +
+        'three standard deviations of the distance between training and test images, it is a bound. Intervals are 95% (Student), ' +
         'with the residual of a table of recipes and seeds. Time is steps multiplied by the median time of a step; its own ' +
         'uncertainty is in the table of step times, but not in the intervals.',
       `The rule was set before the search: with ${PRIMARY} N images, the winner reaches the goal if the lower ends of its intervals are ` +

@@ -105,7 +105,7 @@ export const changes: readonly Change[] = [
   weights('p2', 'P2 weights', { weighting: { name: 'p2' } }),
   noise('immiscible', 'noise paired with the images of a batch', { coupling: 'immiscible' }),
   noise('nearest-noise', 'the nearest of four noises for each image', { draws: { noiseCandidates: 4 } }),
-  average('ema-0.01', 'EMA half-life 1 % of the images seen', { emaRampUp: 0.01 }),
-  average('ema-0.15', 'EMA half-life 15 % of the images seen', { emaRampUp: 0.15 }),
+  average('ema-0.01', 'EMA half-life 1% of the images seen', { emaRampUp: 0.01 }),
+  average('ema-0.15', 'EMA half-life 15% of the images seen', { emaRampUp: 0.15 }),
   draws('stratified', 'stratified timesteps in each batch', { draws: { timestepDraws: 'stratified' } }),
 ];

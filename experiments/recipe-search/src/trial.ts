@@ -25,7 +25,7 @@ interface Sizes {
   readonly size: Omit<Size, 'images'> & Pick<CurveMeasurements, 'holdOut' | 'lossImages'>;
 }
 
-/** `laptop`: 41 609 parameters, N = 80 000 images, 5000 steps. */
+/** `laptop`: 41,609 parameters, N = 80,000 images, 5000 steps. */
 const sizes: Readonly<Record<Scale, Sizes>> = {
   smoke: {
     images: 16 * 8,
@@ -75,7 +75,7 @@ export const batchSizeOf = (scale: Scale): number => sizes[scale].batchSize;
 export const sizeOf = (scale: Scale): Sizes['size'] => sizes[scale].size;
 
 /**
- * A v-network with uniform timesteps and the optimizer of a family, with changes. The warm-up is 2 % of the steps of a run of
+ * A v-network with uniform timesteps and the optimizer of a family, with changes. The warm-up is 2% of the steps of a run of
  * `length` N, which for the baseline is N: longer runs of it only continue the same curve.
  */
 function searchRecipe(

@@ -72,7 +72,7 @@ export function similarity(a: Rows, b: Rows, labels: ArrayLike<number>): Similar
   return { same, found };
 }
 
-/** Mean over the noises with a 95 % interval, and the range of the pairs' means. */
+/** Mean over the noises with a 95% interval, and the range of the pairs' means. */
 export interface Summary {
   readonly mean: number;
   readonly low: number;

@@ -5,7 +5,7 @@ import type { Results } from './run.js';
 const two = (value: number): string => value.toFixed(2);
 const interval = ({ mean, low, high }: Summary): string => `${two(mean)} (${two(low)} to ${two(high)})`;
 const range = ({ least, most }: Summary): string => (least === most ? '' : `${two(least)} to ${two(most)}`);
-const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
+const percent = (value: number): string => `${(100 * value).toFixed(1)}%`;
 
 /** Markdown, as Prettier formats it except for the padding of tables. */
 export function resultsPage({ count, networks, missing, groups, gaussian, swapped }: Results): string {
@@ -27,7 +27,7 @@ export function resultsPage({ count, networks, missing, groups, gaussian, swappe
     `Cosines of images from the same ${count} noises, without guidance, with 50 evaluations of the network per image. The mean`,
     'image of each label is subtracted first, so that the label explains none of the agreement, and images from other noises',
     "have a cosine near 0. `found` is the share of images for which the other network's image from the same noise is the nearest",
-    `of those with the same label; by chance it would be ${percent(10 / count)}. Intervals are 95 % confidence intervals over the noises (bootstrap),`,
+    `of those with the same label; by chance it would be ${percent(10 / count)}. Intervals are 95% confidence intervals over the noises (bootstrap),`,
     'for these networks; ranges are over pairs of networks.',
     '',
     '| pairs | number | same noise | range | found | residual | range |',

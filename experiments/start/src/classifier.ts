@@ -27,7 +27,7 @@ export async function openDigitClassifier(
     await engine.dispose();
     makeFolder(dirname(path));
     await atomicWriteFileAsync(path, (handle) => handle.writeFile(file));
-    console.log(`classifier: ${(100 * testAccuracy).toFixed(2)} % of the test images correct`);
+    console.log(`classifier: ${(100 * testAccuracy).toFixed(2)}% of the test images correct`);
   }
   return openExtractor('classifier', { weights: path });
 }

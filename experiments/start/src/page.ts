@@ -12,7 +12,7 @@ export interface Results {
   readonly seeds: readonly number[];
 }
 
-const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
+const percent = (value: number): string => `${(100 * value).toFixed(1)}%`;
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 const range = (values: readonly number[], format: (value: number) => string) =>
   values.length === 1 ? '' : ` (${format(Math.min(...values))} to ${format(Math.max(...values))})`;

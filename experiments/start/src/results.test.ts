@@ -24,14 +24,14 @@ it('the README has the shares of readable digits', () => {
   const readme = readFileSync(join(import.meta.dirname, '../../../README.md'), 'utf8').replaceAll(/\s+/g, ' ');
   const share = (recipe: string, setting: string) => {
     const values = trials.filter((trial) => trial.recipe === recipe).map(({ samples }) => samples[setting]!.readable);
-    return `${Math.round((100 * values.reduce((a, b) => a + b)) / values.length)} %`;
+    return `${Math.round((100 * values.reduce((a, b) => a + b)) / values.length)}%`;
   };
   const [plain, guided, paper] = [
     share('mnist-fast', 'plain'),
     share('mnist-fast', 'guidance 1.5'),
     share('mnist', 'plain'),
   ];
-  const [, ...shares] = /(\d+ %) of them \((\d+ %) with guidance\) instead of (\d+ %)/.exec(readme)!;
+  const [, ...shares] = /(\d+%) of them \((\d+%) with guidance\) instead of (\d+%)/.exec(readme)!;
   expect(shares).toEqual([plain, guided, paper]);
 });
 
@@ -42,9 +42,9 @@ it('the rule for readable digits holds', () => {
 
 it('rows have means and ranges over the seeds; missing trials are counted', () => {
   const one = { recipe: 'a', seed: 1, steps: 1, images: 1, samples: { plain: { readable: 0.5, fd: 1 } } };
-  expect(resultRows([one])).toEqual(['| `a` | plain | 1 | 50.0 % | 1.0 |']);
+  expect(resultRows([one])).toEqual(['| `a` | plain | 1 | 50.0% | 1.0 |']);
   const two = [one, { ...one, samples: { plain: { readable: 1, fd: 4 } } }];
-  expect(resultRows(two)).toEqual(['| `a` | plain | 2 | 75.0 % (50.0 to 100.0) | 2.5 (1.0 to 4.0) |']);
+  expect(resultRows(two)).toEqual(['| `a` | plain | 2 | 75.0% (50.0 to 100.0) | 2.5 (1.0 to 4.0) |']);
   const times = {
     machine: 'none',
     ms: Object.fromEntries(order.map((n) => [n, 1])),

@@ -59,7 +59,7 @@ export async function runTrial(options: TrialOptions): Promise<TrialResult> {
     const statistics = featureStatistics({ values: features, dimension: classifier.dimensions });
     samples[name] = { readable, fd: frechetDistance(reference, statistics).distance };
     console.log(
-      `${recipe}, seed ${seed}, ${name}: ${(100 * readable).toFixed(1)} % readable, FD ${samples[name].fd.toFixed(3)}`,
+      `${recipe}, seed ${seed}, ${name}: ${(100 * readable).toFixed(1)}% readable, FD ${samples[name].fd.toFixed(3)}`,
     );
   }
   return { recipe, seed, steps, images, samples };

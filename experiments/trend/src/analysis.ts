@@ -35,10 +35,10 @@ function speedupsAt(final: StageResults<CurveResult>, recipe: string, point: Poi
 }
 
 export interface Line {
-  /** Change of the log speed-up per octave of the axis: mean and 95 % interval over seeds. */
+  /** Change of the log speed-up per octave of the axis: mean and 95% interval over seeds. */
   readonly slope: ConfidenceInterval;
   /**
-   * Log speed-up of one run two octaves beyond the last point: mean and 95 % predictive interval over seeds, for a straight
+   * Log speed-up of one run two octaves beyond the last point: mean and 95% predictive interval over seeds, for a straight
    * line.
    */
   readonly beyond: ConfidenceInterval;

@@ -23,7 +23,7 @@ const byArm = (results: readonly CurveResult[]): Map<string, CurveResult[]> =>
   new Map(results.map(({ arm }) => [arm, results.filter((one) => one.arm === arm)]));
 
 const rates = byArm(rateTrials('laptop').map((trial) => resultOf(trial)));
-/** Speed-up 1.2 at 800 steps, and 5 % more per octave; with seed 3, 8 % more. */
+/** Speed-up 1.2 at 800 steps, and 5% more per octave; with seed 3, 8 % more. */
 const speedAt = ({ arm, seed, size }: CurveTrial): number => {
   if (arm.name.startsWith('constant')) return 1;
   const octaves = Math.log2(size.images / 32 / 800);

@@ -53,15 +53,15 @@ export const trend: Experiment<CurveTrial, CurveResult> = {
       `${finalSize[scale].data}, v-prediction, batch size ${batchSizeOf(scale)}. The speed-up of a recipe is the number of images of the ` +
         `baseline (uniform timesteps, constant learning rate, trained ${BASELINE_LENGTH} times as long) with the same seed at an equal ` +
         "loss, divided by the recipe's own; beyond the ends of the baseline's curve it is a bound. The loss is the geometric mean " +
-        'over ten noise buckets of equal width over log-SNR in [-5, 7], of EMA weights with a half-life of 5 % of the images seen.',
+        'over ten noise buckets of equal width over log-SNR in [-5, 7], of EMA weights with a half-life of 5% of the images seen.',
       `Steps: ${steps!.map((point) => point.steps).join(', ')} at width 1. Widths: ${widths!.map(({ width }) => width).join(', ')} at ` +
         `${widths![0]!.steps} steps. Learning rates are tuned at each of them for constant rates (with ${BASELINE_TUNING} times the steps, in ` +
         "the middle of the baseline's curve), linear decay, and momentum decay, in octaves, and in two more if the best one is " +
         `at an edge, on ${lossImages} of ${holdOut} held-out training images with one seed. The finals have other seeds and ${lossImages} ` +
         'test images. All seeds have the same learning rates, so the intervals do not contain the error of their choice.',
       'A line through the log speed-ups against the logarithm of length or width is fitted for each seed, if none of them is a ' +
-        `bound. Its slope, per octave, has a 95 % interval over seeds (Student). The speed-up ${BEYOND} octaves beyond the last point is given ` +
-        'with a 95 % interval for one more run, and assumes that the line continues.',
+        `bound. Its slope, per octave, has a 95% interval over seeds (Student). The speed-up ${BEYOND} octaves beyond the last point is given ` +
+        'with a 95% interval for one more run, and assumes that the line continues.',
     ];
   },
   stages: [

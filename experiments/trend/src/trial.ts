@@ -38,7 +38,7 @@ export const baseline: TrendRecipe = {
 };
 
 export const recipes: readonly TrendRecipe[] = [
-  { name: 'linear', about: 'uniform timesteps, linear decay to 10 %', family: 'linear' },
+  { name: 'linear', about: 'uniform timesteps, linear decay to 10%', family: 'linear' },
   { name: 'mdlrc', about: 'uniform timesteps, momentum decay with compensation', family: 'mdlrc' },
   {
     name: 'clts-mdlrc',
@@ -138,7 +138,7 @@ function trial(
       prediction: 'v',
       optimizer: { ...optimizers[family], lr, warmup: Math.max(1, Math.round(point.steps / 50)) },
       batch: [{ share: 1, size: batchSize }],
-      // So that `emaRampUp`, 5 % of the images seen, determines the half-life at all times.
+      // So that `emaRampUp`, 5% of the images seen, determines the half-life at all times.
       emaHalfLife: images,
       ...(curriculum && { curriculum }),
     }),

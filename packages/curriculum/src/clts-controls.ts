@@ -68,7 +68,7 @@ export const cltsWideDefaults: CltsOptions = { ...cltsDefaults, ...wide };
 
 /**
  * CLTS with the values of a third-party port, for text diffusion: a wide Gaussian (sigma 0.5), and a ramp to lambda 1 that
- * ends after 75 % of the run. Of the readings of arXiv:2404.07946, the one nearest to public code.
+ * ends after 75% of the run. Of the readings of arXiv:2404.07946, the one nearest to public code.
  * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function cltsWide(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {

@@ -48,7 +48,7 @@ it('quantiles and effective sample size in closed form', () => {
   // Two values a and b with equal counts: 1 / mean(1 / (T p)) = 2 / (1 / a' + 1 / b') with a' + b' = 2.
   expect(effectiveSampleSize([0.1, 0.4, 0.1, 0.4])).toBeCloseTo(2 / (1 / 0.4 + 1 / 1.6), 12);
   expect(effectiveSampleSize([0.5, 0.5, 0])).toBe(0);
-  // Without a uniform part, importance weights leave 7.3 % of a batch.
+  // Without a uniform part, importance weights leave 7.3% of a batch.
   const bare = createTimestepSchedule('clts', { numTimesteps: 1000, totalSteps: 2 }, { lambdaMax: 1, rampSteps: 1 });
   expect(summarizeDensity(bare, 1, []).effectiveSampleSize).toBeCloseTo(0.073, 3);
 });

@@ -234,7 +234,7 @@ it('dm data inspect counts, and draws a sheet', async () => {
   expect(code).toBe(0);
   expect(stdout).toMatch(/23 images.*8x8x1, .*[0-9a-f]{64}\n/);
   expect(stdout).toMatch(/mean 0\.\d{4};.*\b0\.\d{4};/);
-  expect(stdout).toMatch(/2 classes.*\n\s+0\s+12\s+52\.2 %\n\s+1\s+11\s+47\.8 %\n/);
+  expect(stdout).toMatch(/2 classes.*\n\s+0\s+12\s+52\.2%\n\s+1\s+11\s+47\.8%\n/);
   expect(existsSync(join(folder, 'sheet.png'))).toBe(true);
 });
 

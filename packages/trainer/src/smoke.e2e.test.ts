@@ -18,7 +18,7 @@ describe('dm train, then dm sample', () => {
   it('says where things are and what to run next, and that command works', async () => {
     const trained = await dm(tinyTraining(4, 'run'), folder);
     expect(trained).toMatchObject({ code: 0, stderr: '' });
-    expect(trained.stdout).toMatch(/step 3\/4\s+75 %.*\b[\d.]+ images\/s.*ETA/);
+    expect(trained.stdout).toMatch(/step 3\/4\s+75%.*\b[\d.]+ images\/s.*ETA/);
     expect(trained.stdout).toMatch(/samples: +run\/samples\/step-000004\.png\n/);
     expect(trained.stdout).toMatch(/report: +run\/report\.html\n/);
     expect(trained.stdout).toMatch(/checkpoint: +run\/checkpoints\/step-000004\n/);

@@ -7,7 +7,7 @@ export interface ContrastRecipe<Kind extends 'gan' | 'vae'> {
   /** Learning rate of Adam. */
   readonly lr: number;
   readonly beta1: number;
-  /** Half-life of the EMA in images, limited to 5 % of the images seen. */
+  /** Half-life of the EMA in images, limited to 5% of the images seen. */
   readonly emaHalfLife: number;
   readonly batchSize: number;
 }

@@ -13,7 +13,7 @@ export function recipeAtScale(scale: Scale, changes: Changes = {}): TrainingReci
 
 /**
  * The reading of CLTS nearest to public code, as in the experiment `primary`: a wide Gaussian that replaces the uniform
- * density at 75 % of the run.
+ * density at 75% of the run.
  */
 export const publicClts: TrainingRecipe['curriculum'] = {
   name: 'clts',

@@ -55,7 +55,7 @@ const smoke: Size = {
   pathEvery: 0,
 };
 
-/** 160 345 parameters, 800 steps of 32 images. */
+/** 160,345 parameters, 800 steps of 32 images. */
 const laptop: Size = {
   data: 'mnist-12',
   trainImages: 60_000,
@@ -69,7 +69,7 @@ const laptop: Size = {
   pathEvery: 0,
 };
 
-/** DDPM's CIFAR-10 model and data, 100 000 steps of 128 images, for a GPU. We have not run this configuration. */
+/** DDPM's CIFAR-10 model and data, 100,000 steps of 128 images, for a GPU. We have not run this configuration. */
 const full: Size = {
   data: 'cifar10',
   trainImages: 50_000,

@@ -54,7 +54,7 @@ const columns: readonly (readonly [Metric, Weights])[] = [
 const isLoss = (metric: Metric): boolean => metric === 'validation' || metric === 'geometric';
 
 /**
- * One row per arm: final values with 95 % intervals over seeds and, given a baseline, paired ratios to it. The last rows
+ * One row per arm: final values with 95% intervals over seeds and, given a baseline, paired ratios to it. The last rows
  * are denoisers without training.
  */
 export function armTable(title: string, results: StageResults, baselineName?: string): Table {

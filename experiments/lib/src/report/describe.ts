@@ -19,7 +19,7 @@ export function measurementMethod({ samples, samplerSteps, validationImages }: S
 export const scaleCaveats: Readonly<Record<Scale, string>> = {
   smoke: 'A smoke run only shows that the experiment works.',
   laptop:
-    'The model has 160 345 parameters, and the data is MNIST at 12x12: the results do not say anything about ImageNet.',
+    'The model has 160,345 parameters, and the data is MNIST at 12x12: the results do not say anything about ImageNet.',
   full: '',
 };
 

@@ -154,9 +154,9 @@ describe('docs/paper.md', () => {
       at('UNet and normalizing flow', 'residual'),
     ]);
     expect(of('normalizing flow, another seed').agreement).toBe('void');
-    const same = (from: number) => `${Math.round(100 * prefixSwap.find((swap) => swap.from === from)!.same)} %`;
+    const same = (from: number) => `${Math.round(100 * prefixSwap.find((swap) => swap.from === from)!.same)}%`;
     const [ofImages] = section('pure noise').split('How fast') as [string];
-    const shares = [...ofImages.matchAll(/\d+ %/g)].map(([share]) => share);
+    const shares = [...ofImages.matchAll(/\d+%/g)].map(([share]) => share);
     expect(shares).toEqual([same(520), same(280)]);
     const swapAt = (t: number) => digits.swapped.swaps.find((swap) => swap.t === t)!;
     const decided = [swapAt(880), swapAt(580), swapAt(680)].map(({ logSnr }) => logSnr.toFixed(1));
@@ -180,7 +180,7 @@ describe('docs/paper.md', () => {
     const { learning, correlations, transfer } = results('difficulty').numbers;
     const { v, epsilon } = learning;
     const noisy = v.slice(5).map(({ images }) => images!);
-    const grouped = (count: number) => count.toFixed(0).replace(/(?<=\d{2})(?=\d{3}$)/, ' ');
+    const grouped = (count: number) => count.toFixed(0).replace(/(?<=\d{2})(?=\d{3}$)/, ',');
     const learned = section('pure noise').split('How fast')[1]!;
     expect(learned).toContain(`after ${Math.min(...noisy).toFixed(0)} to ${Math.max(...noisy).toFixed(0)} images`);
     expect(learned).toContain(`after ${grouped(v[4]!.images!)} at t from 400`);

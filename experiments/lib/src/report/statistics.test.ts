@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { confidenceInterval, firstCrossing, formatInterval, geometricInterval } from './statistics.js';
 
 describe('confidenceInterval', () => {
-  it("is Student's 95 % interval", () => {
+  it("is Student's 95% interval", () => {
     // scipy.stats.t.interval(.95, 2, loc=2, scale=1/sqrt(3)) = (-0.4841377, 4.4841377).
     const { mean, low, high, n } = confidenceInterval([1, 2, 3]);
     expect([mean, n]).toEqual([2, 3]);
@@ -17,7 +17,7 @@ describe('confidenceInterval', () => {
   });
 });
 
-it("geometricInterval is Student's 95 % interval of the logarithms", () => {
+it("geometricInterval is Student's 95% interval of the logarithms", () => {
   // numpy.exp of the interval above.
   const { mean, low, high, n } = geometricInterval([1, 2, 3]);
   expect(mean).toBeCloseTo(Math.exp(2), 12);

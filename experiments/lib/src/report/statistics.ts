@@ -3,14 +3,14 @@ import { tQuantile } from '../statistics/student-t.js';
 
 export interface ConfidenceInterval {
   readonly mean: number;
-  /** Bounds of the 95 % confidence interval; absent if there is only one value. */
+  /** Bounds of the 95% confidence interval; absent if there is only one value. */
   readonly low?: number;
   readonly high?: number;
   readonly n: number;
 }
 
 /**
- * Mean and 95 % confidence interval (Student's t).
+ * Mean and 95% confidence interval (Student's t).
  * @throws {RangeError} if `values` is empty
  */
 export function confidenceInterval(values: readonly number[]): ConfidenceInterval {
@@ -24,7 +24,7 @@ export function confidenceInterval(values: readonly number[]): ConfidenceInterva
 }
 
 /**
- * Geometric mean and 95 % interval (Student's t on the logarithms) of values with these natural logarithms.
+ * Geometric mean and 95% interval (Student's t on the logarithms) of values with these natural logarithms.
  * @throws {RangeError} if `logs` is empty
  */
 export function geometricInterval(logs: readonly number[]): ConfidenceInterval {

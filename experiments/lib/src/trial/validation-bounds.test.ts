@@ -35,7 +35,7 @@ it('the bounds of two gray levels, by quarter of t', async () => {
 });
 
 // tools/parity/bounds_check.py
-it('the committed bounds of t in [250, 500) are those of NumPy on 1,200 test images, within their standard error of 2 %', () => {
+it('the committed bounds of t in [250, 500) are those of NumPy on 1,200 test images, within their standard error of 2%', () => {
   const { wiener, posteriorMean } = validationBounds();
   expect(Math.abs(wiener.quarters[1]! / 0.0672 - 1)).toBeLessThan(0.04);
   expect(Math.abs(posteriorMean.quarters[1]! / 0.0522 - 1)).toBeLessThan(0.04);

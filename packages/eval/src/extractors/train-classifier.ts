@@ -21,7 +21,7 @@ export interface TrainClassifierOptions {
   readonly epochs?: number;
   /** Default 128. */
   readonly batchSize?: number;
-  /** Peak learning rate: linear warm-up over the first 5 % of the steps, then cosine decay to 0. Default 2e-3. */
+  /** Peak learning rate: linear warm-up over the first 5% of the steps, then cosine decay to 0. Default 2e-3. */
   readonly lr?: number;
   /** Called after each step with the number of images processed, the total, and the mean loss of the batch. */
   readonly onProgress?: (done: number, of: number, loss: number) => void;

@@ -29,7 +29,7 @@ export interface LanczosRun {
  * The Lanczos method (1950) for a symmetric matrix given by matrix-vector products, with full reorthogonalization:
  * every new vector is orthogonalized twice against all previous ones (Golub and Van Loan, section 10.3), so that
  * rounding does not produce spurious copies of eigenvalues. A multiple eigenvalue is found once. Vectors of more than
- * 100 000 elements are stored as float32, which takes 4 * steps * n bytes.
+ * 100,000 elements are stored as float32, which takes 4 * steps * n bytes.
  * @throws {RangeError} if steps < 1, or the start vector is zero
  */
 export async function lanczos(

@@ -201,7 +201,7 @@ describe('of a small network in float32', () => {
     expect(norm(await objective.gradient(params))).toBeCloseTo(reference.gradientNorm, 5);
   });
 
-  it("the eigenvalues are those of torch's dense Hessian to 1 %, and the error said is true", async () => {
+  it("the eigenvalues are those of torch's dense Hessian to 1%, and the error said is true", async () => {
     const spectrum = await hessianSpectrum(objective, params, { top: 5, steps: layout.size });
     const expected = reference.eigenvalues;
     spectrum.largest.forEach(({ value }, k) => expect(Math.abs(value / expected[k]! - 1)).toBeLessThan(0.01));

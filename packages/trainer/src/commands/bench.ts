@@ -138,7 +138,7 @@ function printResult(result: BenchResult): void {
       `range ${ms(stepMs.min)} to ${ms(stepMs.max)}, over ${result.steps} steps`,
   );
   print(`throughput  ${result.imagesPerSecond.toPrecision(3)} images/s`);
-  if (javascript !== undefined) print(`JavaScript  ${(100 * javascript).toPrecision(2)} % of the step`);
+  if (javascript !== undefined) print(`JavaScript  ${(100 * javascript).toPrecision(2)}% of the step`);
   print(`memory      ${Math.round(result.peakMb)} MiB peak`);
   if (compileMs !== undefined) {
     const phases = Object.entries(compileMs);
@@ -172,6 +172,6 @@ function printProfile({ total, ops, blocks, bestGflops, stepMs, steps, valuesPea
 }
 
 function columns({ ms, share, reached }: Cost): string {
-  const percent = (part: number) => `${(100 * part).toFixed(1)} %`;
+  const percent = (part: number) => `${(100 * part).toFixed(1)}%`;
   return `${ms.toFixed(1).padStart(8)}  ${percent(share).padStart(6)}  ${(reached === null ? '' : percent(reached)).padStart(7)}`;
 }

@@ -230,7 +230,7 @@ function lines({ name, length, shape, dtype, channels, classes, sha256 }: Omit<D
           ...classes.map(
             (one) =>
               `  ${one.name.padEnd(width)} ${String(one.images).padStart(String(largest).length)} ` +
-              `${((100 * one.images) / length).toFixed(1).padStart(5)} %`,
+              `${((100 * one.images) / length).toFixed(1).padStart(5)}%`,
           ),
         ]),
   ];

@@ -29,7 +29,7 @@ async function run({ json, debug: _debug, ...options }: CommonFlags & Reconstruc
   if (json === true) printJson({ event: 'end', ...result });
   else {
     print(`average of relative std ${relativeStd} at step ${step}, from ${snapshots} snapshots: ${out}`);
-    print(`error of its weights over time: ${(100 * profileError).toFixed(1)} %`);
+    print(`error of its weights over time: ${(100 * profileError).toFixed(1)}%`);
     if (!out.endsWith('.safetensors')) print(`next: ${dmCommand(['sample'], { run: out, out: 'samples.png' })}`);
   }
 }

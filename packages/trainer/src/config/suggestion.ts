@@ -1,7 +1,7 @@
 import { closest, distance } from 'fastest-levenshtein';
 
 /**
- * The known name closest to `name`, or undefined if none is close enough: at most 40 % of the longer name's characters
+ * The known name closest to `name`, or undefined if none is close enough: at most 40% of the longer name's characters
  * may differ (ignoring case, dashes and underscores).
  */
 export function nearest(name: string, known: readonly string[]): string | undefined {

@@ -15,7 +15,7 @@ export function densityLines({ curriculum, numTimesteps, quantiles, moments }: D
     effectiveSampleSize.toFixed(3),
   ]);
   const range = `t = 0 to ${numTimesteps - 1}`;
-  const all = [['step', range, ...quantiles.map((q) => `${100 * q} %`), 'ESS'], ...rows];
+  const all = [['step', range, ...quantiles.map((q) => `${100 * q}%`), 'ESS'], ...rows];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
   const lines = all.map((row) =>
     row

@@ -41,7 +41,7 @@ export function densityPlot({ curriculum, quantiles, moments }: DensityOverTrain
         x: { title: 'step' },
         y: { title: 'timestep' },
         series: quantiles.map((q, i) => ({
-          name: `${100 * q} %`,
+          name: `${100 * q}%`,
           x: steps,
           y: moments.map((moment) => moment.quantiles[i]!),
         })),

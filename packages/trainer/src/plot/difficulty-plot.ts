@@ -7,7 +7,7 @@ export function difficultyPlot({ steps, buckets, settings }: DifficultyReport, p
     buckets.map((bucket) => ({ name: bucketName(bucket), x: steps, y: values(bucket) }));
   const noise = buckets.map(({ noiseRate }) => noiseRate);
   const times = settings.within.map((share, k) => ({
-    name: `${(100 * share).toPrecision(3)} %`,
+    name: `${(100 * share).toPrecision(3)}%`,
     x: noise,
     y: buckets.map(({ times: ofBucket }) => ofBucket[k]!.ofDrop),
   }));

@@ -24,7 +24,7 @@ export function experimentsPage(experiments: readonly ExperimentFolder[], home: 
   const blocks = [
     '# Results of the experiments',
     'Each claim of the paper (arXiv:2404.07946) that was measured, with its verdict. `dm report --experiments` generates ' +
-      'this page from the committed results. Square brackets contain 95 % intervals over seeds.',
+      'this page from the committed results. Square brackets contain 95% intervals over seeds.',
     ...sharedNotice(done.map(({ found }) => found)),
     markdownTable(
       ['experiment', 'claim', 'verdict', 'key number'],

@@ -206,7 +206,7 @@ function learnedTable(
   };
   const heads = probed.map(({ r }) => `<th>${swatch(runs, r)}${escapeHtml(runs[r]!.name)}</th>`).join('');
   const rows = names.map((name) => `<tr><th>${name}</th>${probed.map(cell(name)).join('')}</tr>`).join('');
-  return `<h3>Steps until the loss has covered 90 % of its decrease for good</h3>
+  return `<h3>Steps until the loss has covered 90% of its decrease for good</h3>
 <div class="scroll"><table id="learned"><thead><tr><th>timesteps</th>${heads}</tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 

@@ -59,7 +59,7 @@ export interface ProbeData {
 export interface ProbeBucket {
   readonly from: number;
   readonly to: number;
-  /** Steps until the loss has permanently covered 90 % of its decrease; null if it never does or was measured once. */
+  /** Steps until the loss has permanently covered 90% of its decrease; null if it never does or was measured once. */
   readonly learnedBy: number | null;
 }
 
@@ -122,7 +122,7 @@ function facts(records: readonly MetricsRecord[], config: Config): RunData['fact
     ),
     ['images/s', last.imagesPerSecond.toPrecision(3)],
     ['training time', `${Math.round(last.seconds)} s`],
-    ['data wait', `${(100 * last.dataWait).toFixed(1)} %`],
+    ['data wait', `${(100 * last.dataWait).toFixed(1)}%`],
     ['memory', `${last.peakMb} MiB`],
     ['engine', config.engine],
   ];

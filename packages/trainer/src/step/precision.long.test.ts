@@ -35,7 +35,7 @@ const models: [string, PartialConfig['model']][] = [
   ['DiT', { type: 'dit', ...tinyDit, hidden_size: 32, depth: 2 }],
 ];
 
-it.each(models)('200 steps of a %s are within 1 % of float32', { timeout: 120_000 }, async (_, model) => {
+it.each(models)('200 steps of a %s are within 1% of float32', { timeout: 120_000 }, async (_, model) => {
   const exact = await curve(model, 'f32');
   expect(exact).toHaveLength(20);
   expect(exact.at(-1)!).toBeLessThan(0.5 * exact[0]!);

@@ -41,7 +41,7 @@ it.skipIf(!hasScript)('draws on a terminal and leaves the cursor and the last st
   expect(stdout).toContain(hideCursor);
   const drawn = stdout.slice(0, stdout.indexOf(showCursor));
   expect(drawn.slice(drawn.lastIndexOf('step 6/6'))).toMatch(
-    /^step 6\/6\s+100 %\s+█+\r\nloss\s+\d\.\d{4}\s+[▁-█]{6}\r\n/,
+    /^step 6\/6\s+100%\s+█+\r\nloss\s+\d\.\d{4}\s+[▁-█]{6}\r\n/,
   );
   expect(drawn).toContain('checkpoint  step 6: ');
   expect(stdout.slice(drawn.length)).toMatch(/Trained 6 steps in/);
@@ -59,5 +59,5 @@ it('prints plain lines where there is no terminal', async () => {
   const { code, stdout } = await dm(training(), folder);
   expect(code).toBe(0);
   expect(stdout).not.toContain('\u001B');
-  expect(stdout).toMatch(/\nstep 6\/6\s+100 %\s+loss/);
+  expect(stdout).toMatch(/\nstep 6\/6\s+100%\s+loss/);
 });

@@ -13,7 +13,7 @@ import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 /** Each kind of character that must not come through, and lines that pretend to be ours. */
 const evil =
   'E\u001B[31m\u001B]0;t\u0007\u009B2J\r\u007F\u0085\u202Ex\u2066\u2069\u200E\u061C\u2028\u2029\u200B\uFEFF\u00AD\u{E0041}' +
-  '\nerror: FORGED\nstep 1/1  100 %';
+  '\nerror: FORGED\nstep 1/1  100%';
 /** The same as a name of a file, which has no slash. */
 const evilName = evil.replaceAll('/', '-');
 

@@ -26,7 +26,7 @@ export function createProgressBar(stream: TextStream, now: () => number = () => 
     if (name !== current) [current, first] = [name, { at: now(), done }];
     const rate = (done - first.done) / ((now() - first.at) / 1000);
     const speed = rate > 0 ? `  ${rate.toPrecision(3)} ${unit}/s  ETA ${formatDuration((total - done) / rate)}` : '';
-    counted = `${done}/${total}  ${Math.floor((100 * done) / total)} %${speed}`;
+    counted = `${done}/${total}  ${Math.floor((100 * done) / total)}%${speed}`;
     const line = `${name}: ${counted}`;
     if (screen.isTerminal) screen.live(line);
     else if (now() - printedAt >= silenceMs) {

@@ -20,7 +20,7 @@ const record: MetricsRecord = {
 
 it('tells loss, throughput and time left', () => {
   // 750 steps of 64 images at 320 images/s: 150 s.
-  expect(progressLine(record, 1000)).toBe('step  250/1000   25 %  loss 0.1235  320 images/s  ETA 2 min 30 s');
+  expect(progressLine(record, 1000)).toBe('step  250/1000   25%  loss 0.1235  320 images/s  ETA 2 min 30 s');
 });
 
 it('writes times as people do', () => {

@@ -49,16 +49,16 @@ export function createProgress(stream: TextStream): Progress {
   };
 }
 
-/** `step 120/1000  12 %  loss 0.1234` */
+/** `step 120/1000  12%  loss 0.1234` */
 function stepText(step: number, loss: number, totalSteps: number): string {
   return [
     `step ${String(step).padStart(String(totalSteps).length)}/${totalSteps}`,
-    `${String(Math.floor((100 * step) / totalSteps)).padStart(3)} %`,
+    `${String(Math.floor((100 * step) / totalSteps)).padStart(3)}%`,
     `loss ${loss.toFixed(4)}`,
   ].join('  ');
 }
 
-/** `step 120/1000  12 %  loss 0.1234  85.1 images/s  ETA 2 min 10 s` */
+/** `step 120/1000  12%  loss 0.1234  85.1 images/s  ETA 2 min 10 s` */
 export function progressLine(record: MetricsRecord, totalSteps: number): string {
   return [
     stepText(record.step, record.loss, totalSteps),
@@ -69,13 +69,13 @@ export function progressLine(record: MetricsRecord, totalSteps: number): string 
   ].join('  ');
 }
 
-/** `4 ranks, 21.3 images/s each`, `exchange 6 %`, and `rank 2 slow by 30 %` if it slows the others down by more than 10 %. */
+/** `4 ranks, 21.3 images/s each`, `exchange 6%`, and `rank 2 slow by 30%` if it slows the others down by more than 10%. */
 function ranksOf({ ranks, imagesPerSecond, exchangeWait, slowestRank, slowdown = 1 }: MetricsRecord): string[] {
   if (ranks === undefined) return [];
   return [
     `${ranks} ranks, ${(imagesPerSecond / ranks).toPrecision(3)} images/s each`,
-    ...(exchangeWait === undefined ? [] : [`exchange ${Math.round(100 * exchangeWait)} %`]),
-    ...(slowdown > 1.1 ? [`rank ${slowestRank} slow by ${Math.round(100 * (slowdown - 1))} %`] : []),
+    ...(exchangeWait === undefined ? [] : [`exchange ${Math.round(100 * exchangeWait)}%`]),
+    ...(slowdown > 1.1 ? [`rank ${slowestRank} slow by ${Math.round(100 * (slowdown - 1))}%`] : []),
   ];
 }
 

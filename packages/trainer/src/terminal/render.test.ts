@@ -35,11 +35,11 @@ describe('the dashboard', () => {
     // 96 steps of 4 images at 10 images/s: 38.4 s.
     expect(renderDashboard(state, 101, 24).split('\n')).toEqual([
       expect.stringMatching(/^UNet2DModel, 1,234,567 .*onnx.*runs\/digits$/),
-      `step 4/100  4 %  ${'█'.repeat(3)}${'─'.repeat(80)}`,
+      `step 4/100  4%  ${'█'.repeat(3)}${'─'.repeat(81)}`,
       'loss        0.2500  █▃▁▁',
       '  by quarter 0.5000  -  0.2500  0.1000  (of t, clean to noisy)',
       'optimizer   lr 1.00e-3  beta1 0.9000  gradient norm 2.00',
-      'speed       10.0 images/s  ETA 38 s  data wait 1.0 %  memory 400 MiB peak',
+      'speed       10.0 images/s  ETA 38 s  data wait 1.0%  memory 400 MiB peak',
       'checkpoint  step 3: runs/digits/checkpoints/step-000003',
       'samples     step 2: runs/digits/samples/step-000002.png',
     ]);
@@ -55,7 +55,7 @@ describe('the dashboard', () => {
   it('shows a placeholder before the first logged step', () => {
     expect(renderDashboard(initialDashboardState, 80, 24)).toBe('');
     const lines = renderDashboard({ ...initialDashboardState, started: { ...started, step: 50 } }, 80, 24).split('\n');
-    expect(lines[1]).toMatch(/^step 50\/100\s+50 %\s+█+─+$/);
+    expect(lines[1]).toMatch(/^step 50\/100\s+50%\s+█+─+$/);
     expect(lines.slice(2)).toEqual([
       expect.stringMatching(/^ {12}waiting /),
       'checkpoint  none yet',

@@ -46,16 +46,16 @@ function recordLines(record: MetricsRecord, losses: readonly number[], totalStep
     row(
       'speed',
       `${imagesPerSecond.toPrecision(3)} images/s  ETA ${formatDuration(etaSeconds(record, totalSteps))}  ` +
-        `data wait ${(100 * dataWait).toFixed(1)} %  memory ${peakMb} MiB peak`,
+        `data wait ${(100 * dataWait).toFixed(1)}%  memory ${peakMb} MiB peak`,
     ),
     ...(skipped > 0 ? [row('skipped', `${skipped} updates with a non-finite loss or gradient`)] : []),
   ];
 }
 
-/** `step 250/1000  25 %  █████──────`, padded to `width`. */
+/** `step 250/1000  25%  █████──────`, padded to `width`. */
 function progressBar(step: number, totalSteps: number, width: number): string {
   const share = step / totalSteps;
-  const text = `step ${step}/${totalSteps}  ${Math.floor(100 * share)} %  `;
+  const text = `step ${step}/${totalSteps}  ${Math.floor(100 * share)}%  `;
   const room = width - text.length;
   if (room < smallestBar) return text.trimEnd();
   const done = Math.floor(room * share);

@@ -471,7 +471,7 @@ export function sizes() {
     })),
     {
       kind: 'B13 many images',
-      name: '200 000 images in one class',
+      name: '200,000 images in one class',
       alone: true,
       ...inspected('folder:set', ({ work }) => {
         mkdirSync(join(work, 'set', 'a'), { recursive: true });

@@ -438,7 +438,7 @@ function showForward(): void {
   paintImages(byId('forward-image', HTMLCanvasElement), mixed, shape, 1);
   setText(
     'forward-caption',
-    `${Math.round(100 * Math.sqrt(abar))} % image, ${Math.round(100 * Math.sqrt(1 - abar))} % noise (timestep ${forwardSlider.value})`,
+    `${Math.round(100 * Math.sqrt(abar))}% image, ${Math.round(100 * Math.sqrt(1 - abar))}% noise (timestep ${forwardSlider.value})`,
   );
 }
 

@@ -15,7 +15,7 @@ describe('PictureSchedule', () => {
       drawn.push(step);
     }
     expect(drawn.slice(0, 3)).toEqual([1, 20, 50]);
-    // 0.6 s of 20 % are 2.4 s of training: 48 steps.
+    // 0.6 s of 20% are 2.4 s of training: 48 steps.
     expect(drawn[3]).toBe(98);
     expect(drawing / (training + drawing)).toBeGreaterThan(0.18);
     expect(drawing / (training + drawing)).toBeLessThan(0.21);

@@ -65,7 +65,7 @@ async function run(data: string, flags: TrainExtractorFlags): Promise<void> {
     if (json === true) printJson({ event: 'extractor', out, sha256, testAccuracy, testImages, steps });
     else {
       const percent = (100 * testAccuracy).toFixed(2);
-      print(`${out}: test accuracy ${percent} % (${testImages} images) after ${steps} steps, SHA-256 ${sha256}`);
+      print(`${out}: test accuracy ${percent}% (${testImages} images) after ${steps} steps, SHA-256 ${sha256}`);
     }
   } finally {
     progress.end();

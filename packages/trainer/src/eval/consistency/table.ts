@@ -11,7 +11,7 @@ export function comparisonLines(specs: readonly string[], comparison: Omit<SetsC
   const { confidence, resamples, threshold } = pixels.settings;
   const lines = [
     `${count} samples of ${shape.join('x')} from the same noise by ${specs.length} models.`,
-    `Intervals: ${100 * confidence} % by ${resamples} bootstraps over images. Retrieved: fraction of samples whose own partner is the nearest (by chance: ${digits(1 / count)}).`,
+    `Intervals: ${100 * confidence}% by ${resamples} bootstraps over images. Retrieved: fraction of samples whose own partner is the nearest (by chance: ${digits(1 / count)}).`,
     ...reportLines(pixels, 'pixels'),
   ];
   if (features !== undefined) {

@@ -7,7 +7,7 @@ import { aligned, digits } from '../sets/table.js';
 export function difficultyLines(log: DifficultyLog, report: DifficultyReport): string[] {
   const { setting, weights } = log;
   const { buckets, steps, settings, rankCorrelations } = report;
-  const shares = settings.within.map((share) => `${Number((100 * share).toPrecision(3))} %`);
+  const shares = settings.within.map((share) => `${Number((100 * share).toPrecision(3))}%`);
   const header = [
     'timesteps',
     'log SNR',

@@ -250,8 +250,8 @@ describe('createProgressBar', () => {
     counter('a', 20, 40);
     counter.end();
     expect(written.map((text) => text.replace('\r\u001B[K', ''))).toEqual([
-      'a: 10/40  25 %',
-      'a: 20/40  50 %  5.00 images/s  ETA 4 s',
+      'a: 10/40  25%',
+      'a: 20/40  50%  5.00 images/s  ETA 4 s',
       '',
     ]);
   });
