@@ -71,7 +71,7 @@ export const consistencyExperiment: Experiment<ConsistencyTrial | LatentsTrial, 
         'ones are even more similar. For both flows, the residual cosine is also given after subtracting the projection onto the noise. ' +
         'R2 of an affine map is the fraction of the variance of samples that an affine function of the noise ' +
         'explains, fitted to 4000 other samples.',
-      'Intervals are 95 % confidence intervals over pairs (Student). Pairs that share a model are not independent, so the ' +
+      'Intervals are 95% confidence intervals over pairs (Student). Pairs that share a model are not independent, so the ' +
         `intervals are too narrow. FD-classifier uses ${samples} samples.`,
     ];
   },

@@ -147,7 +147,7 @@ function ratioFigure(final: StageResults): Figure[] {
     intervalFigure({
       name: 'over-uniform',
       caption:
-        'Final value / final value of uniform timesteps, EMA weights, paired by seed, 95 % intervals; left of the line is better',
+        'Final value / final value of uniform timesteps, EMA weights, paired by seed, 95% intervals; left of the line is better',
       xTitle: 'ratio to uniform',
       rows,
       reference: 1,

@@ -46,7 +46,7 @@ export function learning(
 }
 
 export const measures = {
-  images: 'images to within 10 % of the optimum',
+  images: 'images to within 10% of the optimum',
   excess: 'excess loss after the last step',
   snrEarly: 'gradient SNR early in the run',
   snrEnd: 'gradient SNR after the last step',

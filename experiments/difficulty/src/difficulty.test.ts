@@ -79,7 +79,7 @@ it('the optimum is the lowest final loss of the long runs, by bucket', () => {
   expect(optimum(new Map())).toBeUndefined();
 });
 
-it('images to within 10 %, excess, and SNR of a run', () => {
+it('images to within 10%, excess, and SNR of a run', () => {
   const [trial] = trainingTrials('laptop');
   // 1 + c / step <= 1.1 from step 10 c on, interpolated linearly between the measured steps.
   const run = learning(

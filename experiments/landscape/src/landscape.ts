@@ -64,7 +64,7 @@ function setup(scale: Scale): string[] {
       'runs. The limit was set in advance, for whole tasks; that single seeds are left out was decided after one run of the ' +
       'classifier (seed 3) had exceeded it. In that run, the classifier is rougher than on average by both measures, so ' +
       'leaving it out does not favor the denoiser.',
-    'Each measure of a task is divided by the measure of the denoiser with the same seed. Intervals are 95 % confidence intervals of the ' +
+    'Each measure of a task is divided by the measure of the denoiser with the same seed. Intervals are 95% confidence intervals of the ' +
       'geometric mean (Student on logarithms); p-values are corrected by Holm over all nine comparisons. The measures, the ' +
       'comparisons, and the limit of the error were fixed before any result of these runs was read.',
     'Limitations: the tasks have different losses, and dividing by the drop is one way of many to compare them; for a GAN ' +

@@ -96,7 +96,7 @@ export function figures(losses: readonly TaskViews[], found: readonly Comparison
   const ratios = intervalFigure({
     name: 'ratios',
     caption:
-      'Each measure of the other tasks divided by the denoiser: geometric mean over seeds and 95 % interval; to the right of the dashed line, the denoiser is smoother',
+      'Each measure of the other tasks divided by the denoiser: geometric mean over seeds and 95% interval; to the right of the dashed line, the denoiser is smoother',
     xTitle: 'ratio to the denoiser',
     rows,
     reference: 1,

@@ -1,6 +1,6 @@
 export { digitRecipes, type DigitRecipe } from './digits/recipes.js';
 export { digitRuns, isTrained, trainDigits, type DigitTraining } from './digits/train-digits.js';
-export { bestRecipe, paperRecipes, publicClts, recipeAtScale } from './recipe/named-recipes.js';
+export { muonRecipe, paperRecipes, publicClts, recipeAtScale } from './recipe/named-recipes.js';
 export { recipe, type OptimizerChoice, type TrainingRecipe } from './recipe/recipe.js';
 export { batchSize, finalSeeds, finalSize, screeningSize, type Scale, type Size } from './recipe/sizes.js';
 export { trialFields, type AnyResult, type AnyTrial, type Arm, type Trial } from './recipe/trial.js';

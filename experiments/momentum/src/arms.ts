@@ -19,14 +19,14 @@ export const ablations: readonly Candidate[] = [
   { name: 'constant', about: 'constant lr, constant beta1 .9 (baseline)', optimizer: {}, lrs: adamLrs },
   {
     name: 'linear-10',
-    about: 'lr linear to 10 %, constant beta1',
+    about: 'lr linear to 10%, constant beta1',
     optimizer: { decay: { linearTo: 0.1 } },
     lrs: adamLrs,
   },
   { name: 'demon', about: 'constant lr, beta1 by Demon', optimizer: { demon: true }, lrs: adamLrs },
   {
     name: 'mdlrc',
-    about: 'Demon with compensation: lr linear to 10 %',
+    about: 'Demon with compensation: lr linear to 10%',
     optimizer: { demon: true, compensate: true },
     lrs: adamLrs,
   },

@@ -103,7 +103,7 @@ function speedupSection({ seeds, rows, overDecay }: Analysis): string[] {
         verdict ?? '',
       ]),
     ),
-    'CLTS with MDLRC over linear decay at an equal number of images, with 90 % intervals. An interval within 0.9 to 1.11 shows that the decay explains the speed-up.',
+    'CLTS with MDLRC over linear decay at an equal number of images, with 90% intervals. An interval within 0.9 to 1.11 shows that the decay explains the speed-up.',
     markdownTable(
       ['prediction', 'endpoint', 'ratio of speed-ups', 'explained by the decay'],
       overDecay.map(({ prediction, endpoint, ratio }) => [

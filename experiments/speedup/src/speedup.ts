@@ -27,10 +27,10 @@ export const speedup: Experiment<SpeedupTrial, SpeedupResult> = {
   notice: bestRecipeNotice,
   setup: (scale) => [
     `Each recipe is trained with ${finalSeeds[scale].length} seeds on ${finalSize[scale].images} images and on half of them; ` +
-      'our best recipe also on a quarter. AdamW uses a peak learning rate of 0.01, which was the best one for the baseline ' +
+      'the best recipe of an earlier search also on a quarter. AdamW uses a peak learning rate of 0.01, which was the best one for the baseline ' +
       'in the experiment momentum; the last table has other learning rates. All recipes use 50 warm-up steps, the same ' +
       'batch size (so ratios of images are ratios of steps), gradient clipping to norm 1, EMA half-life 2000 images, the ' +
-      'linear noise schedule, T = 1000, and epsilon-prediction, except for the changes of our best recipe.',
+      'linear noise schedule, T = 1000, and epsilon-prediction, except for the changes of the best recipe.',
     'The speed-up in steps is the number of steps of the baseline run / the number of steps with which a complete run of ' +
       "the recipe reaches the baseline's final value (mean over seeds), interpolated between run lengths, per seed. Complete " +
       'runs are compared because a recipe with a learning-rate decay is good only at the end of the decay. Another table ' +

@@ -1,24 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { resolveConfig } from '@dm/trainer';
 import { describe, expect, it } from 'vitest';
-import { bestRecipe } from './named-recipes.js';
+import { muonRecipe } from './named-recipes.js';
 
-const results = new URL('../../../best/results/laptop/', import.meta.url);
-const read = (path: string): unknown => JSON.parse(readFileSync(new URL(path, results), 'utf8'));
-
-describe('bestRecipe', () => {
-  it('is the winner of the committed search, or a finalist of an unfinished one', () => {
-    const name = 'muon-linear+v+clts-average';
-    const { numbers } = read('results.json') as { numbers: { winner: string | null } };
-    expect([name, null]).toContain(numbers.winner);
-    const { recipe } = read(`final/${name}.seed-0.json`) as { recipe: unknown };
-    expect(bestRecipe('laptop')).toEqual(recipe);
+describe('muonRecipe', () => {
+  it('is the one that the committed runs of speedup were trained with', () => {
+    const run = new URL('../../../speedup/results/laptop/whole/best.seed-0.json', import.meta.url);
+    const { recipe } = JSON.parse(readFileSync(run, 'utf8')) as { recipe: unknown };
+    expect(muonRecipe('laptop')).toEqual(recipe);
   });
 
   it('matches the preset mnist-fast, except for data, model, and length', () => {
     const config = resolveConfig([{ source: 'test', value: { preset: 'mnist-fast' } }]);
     const { schedule, curriculum, weighting, optimizer, emaHalfLife, coupling, batch, prediction } =
-      bestRecipe('laptop');
+      muonRecipe('laptop');
     expect(config.diffusion).toEqual({
       schedule: { type: schedule },
       timesteps: 1000,

@@ -32,10 +32,10 @@ export const paperRecipes = {
 } as const satisfies Record<string, Changes>;
 
 /**
- * The best recipe of the experiment `best`: Muon with a linear learning-rate decay, v-prediction, and CLTS's
- * time-averaged timestep density. The preset `mnist-fast` of @dm/trainer uses the same components.
+ * The winner of a search before the experiment `recipe-search`: Muon with a linear learning-rate decay, v-prediction, and
+ * CLTS's time-averaged timestep density. The preset `mnist-fast` of @dm/trainer uses the same components.
  */
-export function bestRecipe(scale: Scale): TrainingRecipe {
+export function muonRecipe(scale: Scale): TrainingRecipe {
   return recipeAtScale(scale, {
     curriculum: { name: 'cltsTimeAverage' },
     prediction: 'v',

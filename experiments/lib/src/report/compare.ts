@@ -141,7 +141,7 @@ export function compareArms(
     ratios: `${a} over ${b}: validation loss ${formatInterval(validation)}, FD-classifier ${formatInterval(fd)}`,
     sentence:
       `${a} has ${formatInterval(validation)} times the validation loss and ${formatInterval(fd)} times the FD-classifier of ` +
-      `${b} (EMA weights, paired by seed, 95 % interval): ${verdictText}.`,
+      `${b} (EMA weights, paired by seed, 95% interval): ${verdictText}.`,
   };
 }
 

@@ -64,7 +64,7 @@ export function regimeNotice(scale: Scale): string | undefined {
 }
 
 /**
- * Added to the notice of experiments that quote a speed-up of the best recipe. The 2.8 is computed from committed
+ * Added to the notice of `speedup`, which quotes a speed-up of the best recipe of an earlier search. The 2.8 is computed from committed
  * results of seed 0 in experiments-page.test.ts.
  */
 export const bestRecipeNotice =

@@ -32,8 +32,7 @@ it('the speed-up of the best recipe to the tuned baseline is the one in the noti
     return points.at(-1)!.samples.ema.fd;
   };
   const tuned = fdOf('speedup/results/laptop/rates/baseline-lr0.005.seed-0.json');
-  const recipe = (part: string): number =>
-    fdOf(`best/results/laptop/short/muon-linear+v+clts-average-${part}.seed-0.json`);
+  const recipe = (part: string): number => fdOf(`speedup/results/laptop/short/best-${part}.seed-0.json`);
   const [quarter, half] = [recipe('1-of-4'), recipe('1-of-2')];
   // Between a quarter and a half of the images, log metric against log images.
   const octaves = Math.log(quarter / tuned) / Math.log(quarter / half);

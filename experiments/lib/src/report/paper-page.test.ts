@@ -64,6 +64,15 @@ const results = (experiment: string) =>
       learning: Record<'v' | 'epsilon', readonly { images: number | null; excess: number }[]>;
       correlations: readonly ({ arm: string; measure: string; scope: string } & ConfidenceInterval)[];
       transfer: readonly { clean: ConfidenceInterval; noisy: ConfidenceInterval }[];
+      /** Of each beta1. */
+      ratios: Readonly<Record<string, ConfidenceInterval>>;
+      oscillation: Readonly<Record<string, ConfidenceInterval>>;
+      slope: { value: number; low: number; high: number };
+      speedups: readonly {
+        arm: string;
+        metric: string;
+        estimate: { value: number; low: number | null; high: number | null };
+      }[];
       latents: readonly { name: string; measure: string; agreement: string; same: ConfidenceInterval }[];
     };
   };
@@ -91,16 +100,16 @@ const rangeText = (values: readonly number[]) =>
 
 describe('docs/paper.md', () => {
   it('bounds and baseline', () => {
-    const loss = (experiment: string, arm: string) => {
-      const seeds = finals(experiment, 'final', arm).map(({ quarters }) => geometricMean(quarters));
+    const loss = (experiment: string, stage: string, arm: string) => {
+      const seeds = finals(experiment, stage, arm).map(({ quarters }) => geometricMean(quarters));
       return (seeds.reduce((sum, value) => sum + value, 0) / seeds.length).toFixed(4);
     };
     const wiener = geometricMean(validationBounds().wiener.quarters);
     const numbers = [...section('claim by claim').matchAll(/0\.\d{4}/g)].map(([number]) => number);
     expect(numbers).toEqual([
       wiener.toFixed(4),
-      loss('curriculum', 'uniform'),
-      loss('best', 'muon-linear+v+clts-average'),
+      loss('curriculum', 'final', 'uniform'),
+      loss('speedup', 'whole', 'best'),
     ]);
   });
 
@@ -228,22 +237,60 @@ describe('docs/paper.md', () => {
 
   it('curriculum, momentum, and speed-ups', () => {
     const intervals = (words: string) =>
-      [...section(words).matchAll(/[\d.]+ \([\d.]+ to [\d.]+\)/g)].map(([interval]) => interval);
+      [...section(words).matchAll(/-?[\d.]+ \(-?[\d.]+ to -?[\d.]+\)/g)].map(([interval]) => interval);
+    const { ratios, oscillation, slope } = results('momentum-grid').numbers;
+    // On the page, the autocorrelation is lower by so much: the opposite sign.
+    const lower = ({ mean, low, high, n }: ConfidenceInterval) =>
+      intervalText({ mean: -mean, low: -high!, high: -low!, n });
     expect(intervals('(CLTS)')).toEqual([ratioText('curriculum', 'final', 'clts', 'uniform')]);
     expect(intervals('(MDLRC)')).toEqual([
       ratioText('momentum', 'final', 'mdlrc', 'constant'),
       ratioText('momentum', 'final', 'mdlrc', 'linear-10'),
+      ...[ratios['0.98']!, ratios['0.95']!, ratios['0']!].map(intervalText),
+      ...[oscillation['0.5']!, oscillation['0.98']!, oscillation['0']!].map(lower),
+      `${slope.value.toFixed(2)} (${slope.low.toFixed(2)} to ${slope.high.toFixed(2)})`,
     ]);
     const speedup = (experiment: string, arm: string) =>
       intervalText(results(experiment).numbers.byLength[arm]!['validation ema']!.speedup);
     expect(intervals('twice as fast')).toEqual([speedup('speedup', 'clts-mdlrc')]);
-    const page = readFileSync(join(root, 'experiments/speedup/results/laptop/README.md'), 'utf8');
-    const inTime = /^\| best \|.*\| (?<mean>[\d.]+) \[(?<low>[\d.]+), (?<high>[\d.]+)\] \|$/m.exec(
-      page.slice(page.indexOf('### Step times')),
-    )!.groups!;
-    expect(intervals('fastest')).toEqual([
-      speedup('best', 'muon-linear+v+clts-average'),
-      `${inTime['mean']} (${inTime['low']} to ${inTime['high']})`,
-    ]);
+  });
+
+  it('the fastest recipe', () => {
+    const { speedups } = results('recipe-search').numbers;
+    const cell = (arm: string, metric: string) => {
+      const { value, low, high } = speedups.find((one) => one.arm === arm && one.metric === metric)!.estimate;
+      const text = (log: number) => Math.exp(log).toFixed(2);
+      // Infinity is null in JSON.
+      if (high === null) return `at least ${text(value)} (${text(low!)})`;
+      if (low === null) return `at most ${text(value)} (${text(high)})`;
+      return `${text(value)} (${text(low)} to ${text(high)})`;
+    };
+    const rows = [...section('fastest').matchAll(/\| (?:20|40|80),000 \| (?<loss>[^|]+) \| (?<fd>[^|]+) \|/g)];
+    const cells = rows.map(({ groups }) => [groups!['loss']!.trim(), groups!['fd']!.trim()]);
+    const arms = ['winner', 'linear', 'method'].flatMap((name) => [0.25, 0.5, 1].map((length) => `${name}-${length}`));
+    expect(cells).toEqual(arms.map((arm) => [cell(arm, 'loss'), cell(arm, 'fd')]));
+
+    const stepTimes = read('experiments/recipe-search/results/laptop/clock/step-times.seed-0.json') as {
+      stepMs: Readonly<Record<string, { median: number }>>;
+    };
+    const ratio = stepTimes.stepMs['winner-1']!.median / stepTimes.stepMs['constant']!.median;
+    expect(section('fastest')).toContain(`takes ${ratio.toFixed(2)} times`);
+    const loss = (stage: string, name: string) =>
+      (
+        read(`experiments/recipe-search/results/laptop/${stage}/${name}.seed-10.json`) as {
+          readings: readonly { loss: number }[];
+        }
+      ).readings.at(-1)!.loss;
+    const lower = (value: number, base: number) => `${(100 * (1 - value / base)).toFixed(1)}%`;
+    const best = loss('rates', 'schedule-free-lr0.016');
+    const changes = ['cosine', 'speed', 'clts-average', 'clts', 'stratified'].map((name) =>
+      lower(loss('changes', `schedule-free-lr0.016+${name}`), best),
+    );
+    const constant = loss('rates', 'constant-lr0.008');
+    const optimizers = [best, loss('rates', 'muon-linear-lr0.01'), loss('rates', 'linear-lr0.016')].map((value) =>
+      lower(value, constant),
+    );
+    const shares = [...section('should I use').matchAll(/[\d.]+%/g)].map(([share]) => share);
+    expect(shares).toEqual([...changes, ...optimizers]);
   });
 });

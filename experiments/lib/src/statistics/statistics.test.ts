@@ -145,7 +145,7 @@ describe('speed-ups with bounds', () => {
 
 /**
  * Metrics of a baseline and of recipes that are `speedup` times as fast: the curve of the pilot (E1 after 1 000, 4 000, and
- * 8,000 steps), continued with falling slope, and noise of 0.3% per run and 0.1 % per measurement.
+ * 8,000 steps), continued with falling slope, and noise of 0.3% per run and 0.1% per measurement.
  */
 function simulate(draw: number, speedup: number, recipes: number, seeds: number): Record<string, LogSpeedup[]> {
   const images = [4000, 8000, 16_000, 32_000];

@@ -101,10 +101,10 @@ const mnist: Preset = {
 };
 
 /**
- * The leading recipe of the search in experiments/best (whose finals are unfinished), with the model and the training time
- * of `mnist`: Muon with linear learning rate decay, v-prediction on the linear schedule, and at every step the average
- * timestep density of CLTS. Samples are guided, with as many evaluations of the network as DDIM's 50 steps. `npm start`
- * trains it: see experiments/start.
+ * The best recipe of a search before experiments/recipe-search, with the model and the training time of `mnist`: Muon with
+ * linear learning rate decay, v-prediction on the linear schedule, and at every step the average timestep density of CLTS.
+ * Samples are guided, with as many evaluations of the network as DDIM's 50 steps. `npm start` trains it: see
+ * experiments/start.
  */
 const mnistFast: Preset = {
   ...mnist,
