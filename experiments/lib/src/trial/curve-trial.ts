@@ -1,11 +1,10 @@
 /** Runs whose loss is read at given numbers of images, such as a baseline's curve, optionally with the quality of samples. */
-import { permutation } from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
 import { float32, type NdArray } from '@dm/ops';
 import { createValidationSet, createValidator, UserError } from '@dm/trainer';
 import type { Size } from '../recipe/sizes.js';
 import { trialFields, type AnyResult, type AnyTrial, type Arm } from '../recipe/trial.js';
-import { holdOut } from './data.js';
+import { disjointSets, holdOut } from './data.js';
 import type { TrialContext } from './run-trial.js';
 import { createImageSampler, type SampleQuality } from './sample-quality.js';
 import { createPhases } from './setup.js';
@@ -104,10 +103,7 @@ export async function runCurveTrial(trial: CurveTrial, context: TrialContext): P
   }
   const training = performance.now() - began - measuring;
   const pause = performance.now();
-  // Drawn at random: in MNIST, images with even and with odd indices are by different groups of writers.
-  const order = permutation({ seed: 0, stream: 'evaluation', lane: 3 }, train.length);
-  for (let k = 0; k < size.floorSets; k++) {
-    const indices = order.subarray(k * size.samples, (k + 1) * size.samples);
+  for (const indices of disjointSets(size.floorSets, size.samples, train.length)) {
     floors.push(roundedQuality(await sampleMetric.evaluate(await imagesAt(train, indices))));
   }
   measuring += performance.now() - pause;

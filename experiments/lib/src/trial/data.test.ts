@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { downsample, evenlySpacedIndices, halfSplit, holdOut, loadMnist12, SIDE } from './data.js';
+import { disjointSets, downsample, evenlySpacedIndices, halfSplit, holdOut, loadMnist12, SIDE } from './data.js';
 
 it('averages 2x2 pixels of the central 24x24', () => {
   const image = new Uint8Array(28 * 28);
@@ -37,4 +37,16 @@ it('holds out the last images', async () => {
 
 it('returns evenly spaced indices', () => {
   expect([...evenlySpacedIndices(4, 10)]).toEqual([0, 2, 5, 7]);
+});
+
+it('disjoint sets are drawn from all images, even and odd ones alike', () => {
+  const sets = disjointSets(4, 2000, 55_000);
+  expect(new Set(sets.flatMap((set) => [...set])).size).toBe(8000);
+  for (const set of sets) {
+    const odd = set.filter((i) => i % 2 === 1).length;
+    // 1000 on average, with a standard deviation of 22.
+    expect(Math.abs(odd - 1000)).toBeLessThan(110);
+    expect(Math.max(...set)).toBeGreaterThan(54_000);
+  }
+  expect(() => disjointSets(3, 20, 59)).toThrow(RangeError);
 });

@@ -1,4 +1,5 @@
 /** The data sets of the experiments: CIFAR-10, or MNIST downsampled so that hundreds of runs are affordable. */
+import { permutation } from '@dm/core';
 import { createMemoryDataset, halveImages, openDataset, openMnist, type Dataset, type Split } from '@dm/data';
 import type { Size } from '../recipe/sizes.js';
 
@@ -73,4 +74,14 @@ export async function halfSplit(dataset: Dataset, which: 0 | 1): Promise<Dataset
 /** `count` evenly spaced indices below `length`, because MNIST's test set is not in random order. */
 export function evenlySpacedIndices(count: number, length: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => Math.floor((i * length) / count));
+}
+
+/**
+ * Indices of `count` disjoint sets of images, drawn at random from `length` images, the same in every run. At regular
+ * intervals the sets would differ: in MNIST, images with even and with odd indices are by different groups of writers.
+ */
+export function disjointSets(count: number, size: number, length: number): Uint32Array[] {
+  if (count * size > length) throw new RangeError(`${count} sets of ${size} images need more than ${length} images.`);
+  const order = permutation({ seed: 0, stream: 'evaluation', lane: 3 }, length);
+  return Array.from({ length: count }, (_, k) => order.subarray(k * size, (k + 1) * size));
 }
