@@ -64,8 +64,8 @@ export function regimeNotice(scale: Scale): string | undefined {
 }
 
 /**
- * Added to the notice of `speedup`, which quotes a speed-up of the best recipe of an earlier search. The 2.8 is computed from committed
- * results of seed 0 in experiments-page.test.ts.
+ * Added to the notice of `speedup`, which quotes a speed-up of the best recipe of an earlier search. The 2.8 is computed
+ * from committed results of seed 0 in experiments-page.test.ts.
  */
 export const bestRecipeNotice =
   'In particular, the speed-up of "at least 4.00" is relative to an untuned learning rate: relative to a tuned one (0.005 ' +
