@@ -4,16 +4,19 @@ import { clts } from '@dm/curriculum';
 import { openEagerEngine, toTensors } from '@dm/ops';
 import { adamW, createTfOptimizer, momentumDecay } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
-import { layers, sequential } from '@tensorflow/tfjs-layers';
+import { initializers, layers, sequential } from '@tensorflow/tfjs-layers';
 
 const totalSteps = process.argv.includes('--smoke') ? 400 : 4000;
 const engine = await openEagerEngine('tfjs-cpu'); // the model runs on this backend too
 const schedule = dm.cosineSchedule();
 const roll = (u: number) => [Math.cos, Math.sin].map((f) => (0.2 + 0.8 * u) * f(1.5 * Math.PI * (1 + 2 * u)));
 
-const hidden = { units: 64, activation: 'relu' } as const;
-const model = sequential({ layers: [3, 64, 64, 64].map((n) => layers.dense({ ...hidden, inputShape: [n] })) });
-model.add(layers.dense({ units: 2 }));
+const widths = [3, 64, 64, 64, 64, 2];
+const model = sequential();
+for (const [seed, n] of widths.slice(0, -1).entries()) {
+  const [units, kernelInitializer] = [widths[seed + 1]!, initializers.glorotUniform({ seed })]; // every run is the same
+  model.add(layers.dense({ units, inputShape: [n], kernelInitializer, activation: units > 2 ? 'relu' : 'linear' }));
+}
 /** The model's estimate of the noise in points x [N, 1, 1, 2] at timesteps t [N]. */
 const predict = (x: tf.Tensor, t: tf.Tensor) => {
   const input = tf.concat([tf.reshape(x, [-1, 2]), tf.reshape(tf.div(t, 1000), [-1, 1])], 1);
@@ -30,7 +33,8 @@ for (let step = 0; step < totalSteps; step++) {
   optimizer.minimize(() => {
     const { alpha, sigma, t } = toTensors({ ...dm.forwardInputs(levels), ...dm.networkInputs('epsilon', levels) });
     const { noise } = toTensors({ noise: dm.normalBatch({ ...key, stream: 'noise' }, [1, 1, 2]) });
-    const x0 = tf.tensor(key.indices.map(() => [[roll(Math.random())]])); // [N, 1, 1, 2]: images of one pixel
+    const points = Array.from(dm.uniformEach({ ...key, stream: 'order' }), roll);
+    const x0 = tf.tensor4d(points.flat(), [128, 1, 1, 2]); // images of one pixel
     const x = dm.addNoise(x0, noise!, { alpha: alpha!, sigma: sigma! });
     return tf.mean(dm.mseLoss(predict(x, t!), noise!));
   });

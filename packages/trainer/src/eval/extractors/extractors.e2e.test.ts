@@ -15,7 +15,7 @@ describe('dm eval train-extractor', () => {
     const args = ['eval', 'train-extractor', 'data.npz', '--out', 'c.safetensors', '--epochs', '1', '--threads', '1'];
     const trained = await dm(args, folder);
     expect(trained).toMatchObject({ code: 0, stderr: '' });
-    expect(trained.stdout).toMatch(/^c\.safetensors: .*[\d.]+ %.*\b2\b.*\b1 steps.*[\da-f]{64}\n$/);
+    expect(trained.stdout).toMatch(/^c\.safetensors: .*[\d.]+%.*\b2\b.*\b1 steps.*[\da-f]{64}\n$/);
     await expect(dmJson(args, folder)).rejects.toThrowWith({
       code: 'FILE_EXISTS',
       contains: ['c.safetensors', '--out'],
