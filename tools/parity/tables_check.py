@@ -76,6 +76,9 @@ def method(clts, mdlrc, steps, lr):
         "clts: mixed samples": lambda: check_method.check_clts(mixed_samples, steps),
         "mdlrc": lambda: check_method.check_mdlrc(lambda k: (table["lr"][k], table["beta1"][k]), steps, lr),
         "mdlrc: without compensation": lambda: check_method.check_mdlrc(lambda k: (lr, table["beta1"][k]), steps, lr),
+        "mdlrc: a factor per step": lambda: check_method.check_mdlrc(
+            lambda k: (lr, max(0.9 * 0.9995**k, 0.4)), steps, lr
+        ),
         "minSnr: epsilon": lambda: check_method.check_min_snr(lambda snr: min(snr, 5) / snr),
         "minSnr: v": lambda: check_method.check_min_snr(lambda snr: min(snr, 5) / (snr + 1), "v"),
         "minSnr: 5 / (1 + SNR)": lambda: check_method.check_min_snr(lambda snr: 5 / (1 + snr)),

@@ -8,7 +8,7 @@ const range = ({ least, most }: Summary): string => (least === most ? '' : `${tw
 const percent = (value: number): string => `${(100 * value).toFixed(1)}%`;
 
 /** Markdown, as Prettier formats it except for the padding of tables. */
-export function resultsPage({ count, networks, missing, groups, gaussian, swapped }: Results): string {
+export function resultsPage({ count, steps, networks, missing, groups, gaussian, swapped }: Results): string {
   const lines = [
     '# Digits of different networks from the same noise',
     '',
@@ -24,7 +24,7 @@ export function resultsPage({ count, networks, missing, groups, gaussian, swappe
       ({ name, description, seeds }) => `| \`${name}\` | ${description} | ${seeds.join(', ') || 'none'} |`,
     ),
     '',
-    `Cosines of images from the same ${count} noises, without guidance, with 50 evaluations of the network per image. The mean`,
+    `Cosines of images from the same ${count} noises, without guidance, with ${steps} evaluations of the network per image. The mean`,
     'image of each label is subtracted first, so that the label explains none of the agreement, and images from other noises',
     "have a cosine near 0. `found` is the share of images for which the other network's image from the same noise is the nearest",
     `of those with the same label; by chance it would be ${percent(10 / count)}. Intervals are 95% confidence intervals over the noises (bootstrap),`,

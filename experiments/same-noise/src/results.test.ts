@@ -15,6 +15,6 @@ it('the page has the committed results', () => {
 
 it('the networks of the experiment start have its numbers of steps', () => {
   const path = join(import.meta.dirname, '../../start/results/laptop/step-times.json');
-  const { steps } = JSON.parse(readFileSync(path, 'utf8')) as { readonly steps: Readonly<Record<string, number>> };
+  const [{ steps }] = JSON.parse(readFileSync(path, 'utf8')) as [{ readonly steps: Readonly<Record<string, number>> }];
   for (const name of ['adamw', 'muon', 'x0', 'flow'] as const) expect(networks[name].steps).toBe(steps[runNames[name]]);
 });

@@ -44,6 +44,8 @@ export interface GroupResult {
 
 export interface Results {
   readonly count: number;
+  /** Sampling steps. */
+  readonly steps: number;
   readonly networks: readonly {
     readonly name: string;
     readonly description: string;
@@ -132,6 +134,7 @@ export async function compareNetworks(options: CompareOptions): Promise<Results>
   const swaps = swappedRuns.length === 0 ? [] : await prefixSwaps({ runs: swappedRuns, ...common });
   return {
     count,
+    steps: options.steps,
     networks: Object.entries(networks).map(([name, { description }]) => ({
       name,
       description,

@@ -12,9 +12,9 @@ import { featureStatistics } from '@dm/eval';
 import { digitRuns } from '@dm/experiments';
 import { atomicWriteFileAsync, makeFolder, readJsonFile } from '@dm/files';
 import { allImages, checkRule, openDigitClassifier, readDigits } from './classifier.js';
-import { recipes, seeds } from './recipes.js';
-import { measureSteps, type StepTimes } from './step-times.js';
-import { resultsPage } from './page.js';
+import { bestRate, resultsPage } from './page.js';
+import { finalists, scheduleFreeName, scheduleFreeRates, seeds, selectionSeed, timed } from './recipes.js';
+import { BASELINE, measureSteps, stepsOf, type StepTimes } from './step-times.js';
 import { runTrial, type TrialResult } from './trial.js';
 
 const { values } = parseArgs({ options: { scale: { type: 'string', default: 'smoke' } } });
@@ -43,7 +43,7 @@ async function laptop(): Promise<void> {
     await atomicWriteFileAsync(path, (file) => file.writeFile(`${JSON.stringify(value)}\n`));
     return value;
   };
-  const times = await saved<StepTimes>('step-times', () => measureSteps(recipes));
+  const times = await stepTimes(join(folder, 'step-times.json'));
   const classifier = await openDigitClassifier(join(cache, 'classifier.safetensors'));
   try {
     const test = await openDataset('mnist', { split: 'test' });
@@ -52,31 +52,47 @@ async function laptop(): Promise<void> {
     const { images, labels } = await allImages(test);
     const { features } = await readDigits(classifier, { data: images, shape: [test.length, ...test.shape] }, labels);
     const reference = featureStatistics({ values: features, dimension: classifier.dimensions });
+    const trial = (group: string, recipe: string, seed: number): Promise<TrialResult> => {
+      const name = `${recipe}.seed-${seed}`;
+      return saved(`${group}/${name}`, () =>
+        runTrial({
+          recipe,
+          seed,
+          settings: ['plain', 'guidance 1.5'],
+          images: 500,
+          steps: stepsOf(recipe, times),
+          classifier,
+          reference,
+          run: join(digitRuns, name),
+          folder: join(cache, group, name),
+        }),
+      );
+    };
+    const rates: TrialResult[] = [];
+    for (const lr of scheduleFreeRates) rates.push(await trial('rates', scheduleFreeName(lr), selectionSeed));
+    const names = finalists(bestRate(rates));
     const trials: TrialResult[] = [];
     for (const seed of seeds) {
-      for (const recipe of Object.keys(recipes)) {
-        const name = `finals/${recipe}.seed-${seed}`;
-        const trial = await saved(name, () =>
-          runTrial({
-            recipe,
-            seed,
-            settings: ['plain', 'guidance 1.5'],
-            images: 500,
-            steps: times.steps[recipe]!,
-            classifier,
-            reference,
-            run: join(digitRuns, `${recipe}.seed-${seed}`),
-            folder: join(cache, name),
-          }),
-        );
-        trials.push(trial);
-        const page = resultsPage({ times, rule, trials, seeds });
+      for (const recipe of names) {
+        trials.push(await trial('finals', recipe, seed));
+        const page = resultsPage({ times, rule, rates, trials, seeds });
         await atomicWriteFileAsync(join(folder, 'README.md'), (file) => file.writeFile(page));
       }
     }
   } finally {
     await classifier.dispose();
   }
+}
+
+/** The step times in a file; recipes without any are measured and added. */
+async function stepTimes(path: string): Promise<readonly StepTimes[]> {
+  const known = existsSync(path) ? (readJsonFile(path) as StepTimes[]) : [];
+  const missing = Object.entries(timed).filter(([name]) => known.every(({ ms }) => ms[name] === undefined));
+  if (missing.length === 0) return known;
+  const times = [...known, await measureSteps({ [BASELINE]: timed[BASELINE]!, ...Object.fromEntries(missing) })];
+  makeFolder(dirname(path));
+  await atomicWriteFileAsync(path, (file) => file.writeFile(`${JSON.stringify(times)}\n`));
+  return times;
 }
 
 /** One trial of a few steps: that everything runs. */

@@ -1,12 +1,14 @@
 /** The page results/laptop/README.md. */
-import { recipes } from './recipes.js';
-import type { StepTimes } from './step-times.js';
+import { finalists, recipes, scheduleFreeName, scheduleFreeRates, selectionSeed } from './recipes.js';
+import { BASELINE, relativeTime, stepsOf, type StepTimes } from './step-times.js';
 import type { TrialResult } from './trial.js';
 
 export interface Results {
-  readonly times: StepTimes;
+  readonly times: readonly StepTimes[];
   readonly rule: { readonly testImages: number; readonly averages: number };
-  /** Finished trials. */
+  /** Trials of schedule-free AdamW by learning rate, one seed. */
+  readonly rates: readonly TrialResult[];
+  /** Finished trials of the comparison. */
   readonly trials: readonly TrialResult[];
   /** Seeds of the whole comparison. */
   readonly seeds: readonly number[];
@@ -40,23 +42,30 @@ export function resultRows(trials: readonly TrialResult[]): string[] {
   });
 }
 
+/** The learning rate whose guided samples have the smallest Fréchet distance: `npm start` guides its samples. */
+export function bestRate(rates: readonly TrialResult[]): number {
+  const distance = (lr: number) =>
+    rates.find(({ recipe }) => recipe === scheduleFreeName(lr))!.samples['guidance 1.5']!.fd;
+  return scheduleFreeRates.reduce((best, lr) => (distance(lr) < distance(best) ? lr : best));
+}
+
 /** Markdown, as Prettier formats it except for the padding of tables. */
-export function resultsPage({ times, rule, trials, seeds }: Results): string {
-  const names = Object.keys(recipes);
+export function resultsPage({ times, rule, rates, trials, seeds }: Results): string {
+  const names = finalists(bestRate(rates));
   const planned = names.length * seeds.length;
   const missing = planned - trials.length;
   const lines = [
     '# Which recipe `npm start` trains',
     '',
     'All recipes have the network (637,105 parameters; 64 more with a class for `none`), the batch size, and the data of the',
-    'preset `mnist`, and as many steps as fit in its training time. The step times are medians, measured in turn',
-    `(${times.machine}).`,
+    'preset `mnist`, and as many steps as fit in its training time. Step times are medians, measured in turn with',
+    `\`mnist\` (${times.map(({ machine, ms }) => `${machine}: ${ms[BASELINE]!.toFixed(0)} ms`).join('; ')}).`,
     '',
-    '| recipe | what it is | ms per step | steps |',
+    '| recipe | what it is | step time / `mnist` | steps |',
     '| --- | --- | --- | --- |',
     ...names.map((name) => {
-      const steps = times.steps[name]!.toLocaleString('en-US');
-      return `| \`${name}\` | ${recipes[name]!.description} | ${times.ms[name]!.toFixed(0)} | ${steps} |`;
+      const steps = stepsOf(name, times).toLocaleString('en-US');
+      return `| \`${name}\` | ${recipes[name]!.description} | ${relativeTime(name, times).toFixed(2)} | ${steps} |`;
     }),
     '',
     'A digit counts as readable if a classifier that was trained on MNIST gives its label a probability of at least 0.98. By',
@@ -68,6 +77,12 @@ export function resultsPage({ times, rule, trials, seeds }: Results): string {
     '| recipe | samples | seeds | readable | FD |',
     '| --- | --- | --- | --- | --- |',
     ...resultRows(trials),
+    '',
+    `The learning rate of schedule-free AdamW was chosen with seed ${selectionSeed}, by the FD of guided samples:`,
+    '',
+    '| recipe | samples | seeds | readable | FD |',
+    '| --- | --- | --- | --- | --- |',
+    ...resultRows(rates),
     '',
     'The preset `mnist` is the method of arXiv:2404.07946 (CLTS and MDLRC); it is trained without label dropout, so it cannot',
     'be guided.',

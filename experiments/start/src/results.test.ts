@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { resultRows, resultsPage, type Results } from './page.js';
-import { recipes, seeds } from './recipes.js';
+import { bestRate, resultRows, resultsPage, type Results } from './page.js';
+import { recipes, scheduleFreeName, seeds, timed } from './recipes.js';
 import type { StepTimes } from './step-times.js';
 import type { TrialResult } from './trial.js';
 
@@ -11,13 +11,15 @@ const folder = join(import.meta.dirname, '..', 'results', 'laptop');
 const read = (path: string): unknown => JSON.parse(readFileSync(join(folder, path), 'utf8'));
 const rule = read('rule.json') as Results['rule'];
 const order = Object.keys(recipes);
-const trials = readdirSync(join(folder, 'finals'))
-  .map((name) => read(join('finals', name)) as TrialResult)
-  .toSorted((a, b) => a.seed - b.seed || order.indexOf(a.recipe) - order.indexOf(b.recipe));
+const trialsOf = (group: string) =>
+  readdirSync(join(folder, group))
+    .map((name) => read(join(group, name)) as TrialResult)
+    .toSorted((a, b) => a.seed - b.seed || order.indexOf(a.recipe) - order.indexOf(b.recipe));
+const [rates, trials] = [trialsOf('rates'), trialsOf('finals')];
 
 it('the page has the committed results', () => {
   const page = readFileSync(join(folder, 'README.md'), 'utf8');
-  expect(resultsPage({ times: read('step-times.json') as StepTimes, rule, trials, seeds })).toBe(page);
+  expect(resultsPage({ times: read('step-times.json') as StepTimes[], rule, rates, trials, seeds })).toBe(page);
 });
 
 it('the README has the shares of readable digits', () => {
@@ -35,6 +37,24 @@ it('the README has the shares of readable digits', () => {
   expect(shares).toEqual([plain, guided, paper]);
 });
 
+it('docs/paper.md has the results of guided samples', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/paper.md'), 'utf8').replaceAll(/\s+/g, ' ');
+  const mean = (recipe: string, measure: 'readable' | 'fd') => {
+    const values = trials
+      .filter((one) => one.recipe === recipe)
+      .map(({ samples }) => samples['guidance 1.5']![measure]);
+    expect(values).toHaveLength(seeds.length);
+    return values.reduce((a, b) => a + b) / values.length;
+  };
+  const winner = scheduleFreeName(bestRate(rates));
+  const share = (recipe: string) => `${(100 * mean(recipe, 'readable')).toFixed(1)}%`;
+  const [, ...shares] = /([\d.]+%) of its guided.* ([\d.]+%) with the preset.*draws, ([\d.]+%) are/.exec(page)!;
+  expect(shares).toEqual([winner, 'mnist-fast', 'muon-speed'].map(share));
+  const [, ...distances] = /distances are ([\d.]+) and ([\d.]+)\./.exec(page)!;
+  expect(distances).toEqual([winner, 'mnist-fast'].map((recipe) => mean(recipe, 'fd').toFixed(1)));
+  expect(page).toContain(`rate is ${bestRate(rates)},`);
+});
+
 it('the rule for readable digits holds', () => {
   expect(rule.testImages).toBeGreaterThan(0.95);
   expect(rule.averages).toBeLessThan(0.2);
@@ -45,10 +65,7 @@ it('rows have means and ranges over the seeds; missing trials are counted', () =
   expect(resultRows([one])).toEqual(['| `a` | plain | 1 | 50.0% | 1.0 |']);
   const two = [one, { ...one, samples: { plain: { readable: 1, fd: 4 } } }];
   expect(resultRows(two)).toEqual(['| `a` | plain | 2 | 75.0% (50.0 to 100.0) | 2.5 (1.0 to 4.0) |']);
-  const times = {
-    machine: 'none',
-    ms: Object.fromEntries(order.map((n) => [n, 1])),
-    steps: Object.fromEntries(order.map((n) => [n, 1])),
-  };
-  expect(resultsPage({ times, rule, trials: two, seeds })).toContain('**10 of 12 trials are missing.**');
+  const ones = Object.fromEntries(Object.keys(timed).map((name) => [name, 1]));
+  const times = [{ machine: 'none', ms: ones, steps: ones }];
+  expect(resultsPage({ times, rule, rates, trials: two, seeds })).toContain('**16 of 18 trials are missing.**');
 });

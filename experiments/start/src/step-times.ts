@@ -2,7 +2,9 @@
 import { cpus } from 'node:os';
 import type { DigitRecipe } from '@dm/experiments';
 import { bench, resolveConfig, spread, type Config } from '@dm/trainer';
+import { timedAs } from './recipes.js';
 
+/** Recipes that were measured in turn on one machine, always with `mnist` among them. */
 export interface StepTimes {
   /** Processor and number of cores. */
   readonly machine: string;
@@ -12,8 +14,8 @@ export interface StepTimes {
   readonly steps: Readonly<Record<string, number>>;
 }
 
-const ROUNDS = 5;
-const BASELINE = 'mnist';
+const ROUNDS = 11;
+export const BASELINE = 'mnist';
 /** Step times of one recipe vary by a percent or two. */
 const ROUND_TO = 20;
 
@@ -37,4 +39,17 @@ export async function measureSteps(recipes: Readonly<Record<string, DigitRecipe>
   ]);
   const machine = `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`;
   return { machine, ms, steps: Object.fromEntries(steps) };
+}
+
+const measurementOf = (recipe: string, times: readonly StepTimes[]): StepTimes =>
+  times.find(({ ms }) => ms[timedAs(recipe)] !== undefined)!;
+
+/** Training steps of a recipe, by the measurement that has it. */
+export const stepsOf = (recipe: string, times: readonly StepTimes[]): number =>
+  measurementOf(recipe, times).steps[timedAs(recipe)]!;
+
+/** Step time of a recipe divided by the one of `mnist`, by the measurement that has it. */
+export function relativeTime(recipe: string, times: readonly StepTimes[]): number {
+  const { ms } = measurementOf(recipe, times);
+  return ms[timedAs(recipe)]! / ms[BASELINE]!;
 }

@@ -147,7 +147,7 @@ describe('archives and arrays', () => {
     expect(() => parseNpy(bytes, 'x')).toThrow(expect.objectContaining({ code: 'DATA_UNSUPPORTED' }));
   });
 
-  it('a label that is a list in a list, 100 000 deep', async () => {
+  it('a label that is a list in a list, 100,000 deep', async () => {
     await mkdir(join(dir, '00000'));
     await writeFile(join(dir, '00000', '1.png'), await pngOf(2, 2));
     const deep = '['.repeat(100_000) + ']'.repeat(100_000);

@@ -11,10 +11,10 @@ const notInstalled = 3;
  *
  * @param {'onnx' | 'tfjs-node' | 'tfjs-wasm' | 'tfjs-cpu'} name
  * @param {number} threads
- * @param {Pick<import('@dm/jit').NodeEngineOptions, 'device' | 'convolutionLayout' | 'profilePrefix' | 'graphCapture' | 'tf32'>} [options]
+ * @param {Pick<import('@dm/jit').NodeEngineOptions, 'device' | 'convolutionLayout' | 'profilePrefix' | 'graphCapture' | 'tf32'> & Pick<import('@dm/jit').EngineObserver, 'ran'>} [options]
  *   For `onnx`.
  */
-export async function openEngine(name, threads, options = {}) {
+export async function openEngine(name, threads, { ran, ...options } = {}) {
   const counters = { compileMs: 0, sessionMs: 0, copiedBytes: 0 };
   try {
     const engine =
@@ -25,9 +25,10 @@ export async function openEngine(name, threads, options = {}) {
             threads,
             observer: {
               compiled: ({ ms }) => void (counters.compileMs += Object.values(ms).reduce((a, b) => a + b)),
-              ran({ sessionMs, copiedBytes }) {
-                counters.sessionMs += sessionMs;
-                counters.copiedBytes += copiedBytes;
+              ran(run) {
+                counters.sessionMs += run.sessionMs;
+                counters.copiedBytes += run.copiedBytes;
+                ran?.(run);
               },
             },
           });

@@ -24,7 +24,7 @@ function put(path: string): void {
 const open = (path = root) => openImageFolder({ path, size: 2 });
 
 describe('listImages', () => {
-  it('130 000 images in one class, and 70 000 in another', async () => {
+  it('130,000 images in one class, and 70,000 in another', async () => {
     const counts = { a: 130_000, b: 70_000 };
     for (const [name, count] of Object.entries(counts)) {
       for (let i = 0; i < count; i++) {

@@ -45,7 +45,7 @@ async function growth(count: number, call: () => Promise<void>): Promise<number>
 }
 
 describe('opening, stepping, and closing', () => {
-  it('1 000 engines in the memory of cpu', async () => {
+  it('1,000 engines in the memory of cpu', async () => {
     const grown = await growth(1000, () => cycle('cpu', 1));
     expect(grown).toBeLessThan(20);
   });
@@ -62,7 +62,7 @@ describe('opening, stepping, and closing', () => {
   });
 });
 
-it('3 000 steps in the memory of cpu, by two engines', async () => {
+it('3,000 steps in the memory of cpu, by two engines', async () => {
   const grown = await growth(2, () => cycle('cpu', 1500));
   expect(grown).toBeLessThan(20);
 });

@@ -60,6 +60,10 @@ export class LoweringContext {
   readonly onnx = new OnnxBuilder();
   private readonly names = new Map<Value, Map<Layout, string>>();
   private readonly constants = new Map<Value, Node>();
+  /** The operand of each reshape emitted so far, by the name of its result. */
+  private readonly reshapes = new Map<string, string>();
+  /** Shapes of traced values, by their names. */
+  private readonly shapes = new Map<string, readonly number[]>();
   /** The operand and the permutation of each transpose emitted so far, by the name of its result. */
   private readonly transposes = new Map<string, { readonly source: string; readonly perm: readonly number[] }>();
 
@@ -88,6 +92,7 @@ export class LoweringContext {
     const known = this.names.get(value) ?? new Map<Layout, string>();
     known.set(layout, name);
     this.names.set(value, known);
+    this.shapes.set(name, inLayout(layout, value.shape));
   }
 
   setConst(value: Value, node: Node): void {
@@ -163,8 +168,17 @@ export class LoweringContext {
     return result;
   }
 
+  /**
+   * `shape` may contain -1. A reshape of a reshape becomes a single one, or none; the first one is dropped if nothing else
+   * uses it.
+   */
   reshape(name: string, shape: readonly number[]): string {
-    return this.onnx.op('Reshape', [name, this.onnx.ints(shape)], { attrs: { allowzero: { int: 1 } } });
+    const source = this.reshapes.get(name) ?? name;
+    const known = this.shapes.get(source);
+    if (known !== undefined && sameShape(known, shape)) return source;
+    const result = this.onnx.op('Reshape', [source, this.onnx.ints(shape)], { attrs: { allowzero: { int: 1 } } });
+    this.reshapes.set(result, source);
+    return result;
   }
 
   cast(name: string, dtype: keyof typeof castTypes): string {

@@ -1,5 +1,5 @@
 import { input, type KernelCall, sizeOf, specOf, type Value } from '../graph/graph.js';
-import { type Kernel, type Layout, type LoweringContext } from './context.js';
+import type { Kernel, LoweringContext } from './context.js';
 
 /** [N, ..., C] as N images of G groups, each with C / G channels of S positions. */
 interface Extent {
@@ -15,21 +15,20 @@ function extent(x: Value, call: KernelCall): Extent {
   return { n, groups: call.attrs['groups'] as number, channels, positions: sizeOf(x.shape) / (n * channels) };
 }
 
-/** x as [N, C, S]. */
+/** x with channels first: [N, C, H, W] if it is an image, otherwise [N, C, S]. */
 function channelsFirst(x: Value, { n, channels, positions }: Extent, ctx: LoweringContext): string {
-  if (x.shape.length === 4) return ctx.reshape(ctx.get(x, 'NCHW'), [n, channels, positions]);
+  if (x.shape.length === 4) return ctx.get(x, 'NCHW');
   return ctx.transpose(ctx.reshape(ctx.get(x), [n, positions, channels]), [0, 2, 1]);
 }
 
-/** Names a result that is [N, C, S]. */
-function setChannelsFirst(value: Value, name: string, { n, channels, positions }: Extent, ctx: LoweringContext): void {
-  if (value.shape.length === 4) {
-    const [, h, w] = value.shape;
-    const layout: Layout = 'NCHW';
-    ctx.set(value, ctx.reshape(name, [n, channels, h!, w!]), layout);
-  } else {
-    ctx.set(value, ctx.reshape(ctx.transpose(ctx.reshape(name, [n, channels, positions]), [0, 2, 1]), value.shape));
-  }
+/** The extents of positions in `channelsFirst`. */
+const extents = ({ shape }: Value): readonly number[] =>
+  shape.length === 4 ? shape.slice(1, 3) : [sizeOf(shape.slice(1, -1))];
+
+/** Names a result that is shaped as `channelsFirst`. */
+function setChannelsFirst(value: Value, name: string, ctx: LoweringContext): void {
+  if (value.shape.length === 4) ctx.set(value, name, 'NCHW');
+  else ctx.set(value, ctx.reshape(ctx.transpose(name, [0, 2, 1]), value.shape));
 }
 
 /**
@@ -56,10 +55,11 @@ const groupNorm: Kernel = {
         outputs: 3,
       },
     );
-    const column = (name: string) => ctx.reshape(ctx.get(input(node, name)), [e.channels, 1]);
-    const byChannel = ctx.reshape(normalized!, [e.n, e.channels, e.positions]);
+    const ones = extents(x).map(() => 1);
+    const column = (name: string) => ctx.reshape(ctx.get(input(node, name)), [e.channels, ...ones]);
+    const byChannel = ctx.reshape(normalized!, [e.n, e.channels, ...extents(x)]);
     const y = onnx.op('Add', [onnx.op('Mul', [byChannel, column('scale')]), column('offset')]);
-    setChannelsFirst(node.outputs[0]!, y, e, ctx);
+    setChannelsFirst(node.outputs[0]!, y, ctx);
     ctx.set(node.outputs[1]!, ctx.reshape(mean!, [e.n, e.groups]));
     ctx.set(node.outputs[2]!, ctx.reshape(invStd!, [e.n, e.groups]));
   },
@@ -83,29 +83,27 @@ const groupNormGrad: Kernel = {
     const x = input(node, 'x');
     const e = extent(x, node);
     const inGroup = e.channels / e.groups;
-    const xs = channelsFirst(x, e, ctx);
-    const dys = channelsFirst(input(node, 'dy'), e, ctx);
-    const byGroup = (name: string) => ctx.reshape(name, [e.n, e.groups, inGroup]);
-    const ofGroup = (name: string) => ctx.reshape(ctx.get(input(node, name)), [e.n, e.groups, 1]);
+    const channelsOf = (name: string) => ctx.reshape(name, [e.n, e.groups, inGroup, e.positions]);
+    const xs = channelsOf(channelsFirst(x, e, ctx));
+    const dys = channelsOf(channelsFirst(input(node, 'dy'), e, ctx));
+    const ofGroup = (name: string) => ctx.reshape(ctx.get(input(node, name)), [e.n, e.groups, 1, 1]);
     const mean = ofGroup('mean');
     const invStd = ofGroup('invStd');
-    const scale = ctx.reshape(ctx.get(input(node, 'scale')), [1, e.groups, inGroup]);
+    const scale = ctx.reshape(ctx.get(input(node, 'scale')), [1, e.groups, inGroup, 1]);
 
-    const sumDy = byGroup(ctx.sum(dys, [2], false));
-    const sumDyX = byGroup(ctx.sum(mul(dys, xs), [2], false));
+    const sumDy = ctx.sum(dys, [3], true);
+    const sumDyX = ctx.sum(mul(dys, xs), [3], true);
     const sumDyXh = mul(sub(sumDyX, mul(mean, sumDy)), invStd);
     const flat = (name: string) => ctx.reshape(ctx.sum(name, [0], false), [e.channels]);
 
     const perElement = onnx.float(1 / (inGroup * e.positions));
     const meanDy = mul(ctx.sum(mul(scale, sumDy), [2], true), perElement);
     const meanDyXh = mul(ctx.sum(mul(scale, sumDyXh), [2], true), perElement);
-    const column = (name: string) => ctx.reshape(name, [e.n, e.channels, 1]);
-    const spread = (name: string) => column(onnx.op('Expand', [name, onnx.ints([e.n, e.groups, inGroup])]));
-    const a = column(mul(invStd, scale));
+    const a = mul(invStd, scale);
     const b = mul(mul(invStd, invStd), meanDyXh);
     const c = sub(mul(b, mean), mul(invStd, meanDy));
-    const dx = add(sub(mul(dys, a), mul(xs, spread(b))), spread(c));
-    setChannelsFirst(node.outputs[0]!, dx, e, ctx);
+    const dx = add(sub(mul(dys, a), mul(xs, b)), c);
+    setChannelsFirst(node.outputs[0]!, ctx.reshape(dx, [e.n, e.channels, ...extents(x)]), ctx);
     ctx.set(node.outputs[1]!, flat(sumDyXh));
     ctx.set(node.outputs[2]!, flat(sumDy));
   },

@@ -20,8 +20,9 @@ const optimizationBarrier: Kernel = {
     }
     const none = onnx.ints([0]);
     const noRows = others.map((other) => {
-      const flat = ctx.reshape(ctx.get(other, ctx.layoutOf(other)), [-1]);
-      return ctx.reshape(onnx.op('Slice', [flat, none, none, none]), [0, ...rest]);
+      const name = ctx.get(other, ctx.layoutOf(other));
+      const rows = other.shape.length === 0 ? ctx.reshape(name, [1]) : name;
+      return ctx.reshape(onnx.op('Slice', [rows, none, none, none]), [0, ...rest]);
     });
     const joined = onnx.op('Concat', [ctx.get(x, layout), ...noRows], { attrs: { axis: { int: 0 } } });
     ctx.set(node.outputs[0]!, joined, layout);

@@ -1,7 +1,8 @@
 // A run that died goes on as if it never had: every file of its last checkpoint, every line of its log.
 //
-// `npm run test:long` lets most runs die by an error thrown between two steps, in this process: nothing is saved, and the resumed
-// run is made anew from the files alone. `nx run trainer:exact-resume` kills the built command with SIGKILL, case by case.
+// `nx test-long trainer` lets runs die by an error thrown between two steps, in this process: nothing is saved, and the
+// resumed run is made anew from the files alone. `npm run test:long` and `nx exact-resume trainer` kill the built command
+// with SIGKILL, case by case.
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -20,7 +20,7 @@ function valuesOf(path: string): number[] {
 
 const distance = (a: readonly number[], b: readonly number[]) => Math.hypot(...a.map((value, i) => value - b[i]!));
 
-it('averages of widths .07 and .15 are near those tracked during a run of 2 000 steps', async () => {
+it('averages of widths .07 and .15 are near those tracked during a run of 2,000 steps', async () => {
   const folder = await tinyFolder();
   try {
     const { out: run, checkpoint } = await train({

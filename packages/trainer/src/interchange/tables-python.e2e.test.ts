@@ -117,6 +117,7 @@ describe.skipIf(python === undefined)(`in Python${needs}`, () => {
       'clts: mixed samples': expect.stringMatching(/^step 250: /),
       mdlrc: null,
       'mdlrc: without compensation': expect.stringMatching(/^step 200: lr 0.002, expected 0.00164/),
+      'mdlrc: a factor per step': expect.stringMatching(/^step 200: beta1 0\.81/),
       'minSnr: epsilon': null,
       'minSnr: v': null,
       'minSnr: 5 / (1 + SNR)': expect.stringMatching(/^SNR 0.01: weight 4.95/),
