@@ -5,12 +5,14 @@ import { withText } from './table.mjs';
 /**
  * @typedef {object} ProfiledCase
  * @property {string} name
- * @property {number} ms All operators and the update, under the profiler.
+ * @property {number} calls Of which the median is reported.
+ * @property {number} threads
+ * @property {number} ms Sum of all operators and the update, under the profiler.
  * @property {readonly import('./operator-classes.mjs').ClassTime[]} classes
  * @property {number} othersBusy Average number of cores used by other programs.
  */
 
-/** @typedef {{ run: { cpu: string, cores: number, threads: number, calls: number }, cases: ProfiledCase[] }} Profiled */
+/** @typedef {{ run: { cpu: string, cores: number }, cases: ProfiledCase[] }} Profiled */
 
 const marks = ['<!-- profile: written by profile-table.mjs -->', '<!-- end of the profile -->'];
 

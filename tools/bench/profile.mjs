@@ -43,12 +43,12 @@ for (const benchCase of wanted) {
     const answer = /** @type {any} */ (await runContender(program, benchCase, { threads, scratch: '', optimizer }));
     if (typeof answer === 'string') throw new Error(`${benchCase.name}: ${answer}`);
     const { ms, classes, othersBusy } = answer;
-    measured = merge(measured, [{ name: benchCase.name, ms, classes, othersBusy }], order);
+    measured = merge(measured, [{ name: benchCase.name, calls, threads, ms, classes, othersBusy }], order);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
   // Saved after each case, so that an interrupted run keeps its finished cases.
-  const own = { run: { cpu, cores: cpus().length, threads, calls }, cases: measured };
+  const own = { run: { cpu, cores: cpus().length }, cases: measured };
   const others = machines.filter(({ run }) => run.cpu !== cpu);
   writeFileSync(out, `${JSON.stringify({ machines: [...others, own] }, undefined, 2)}\n`);
   writeProfileTables();

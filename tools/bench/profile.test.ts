@@ -2,9 +2,13 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { byClass } from './operator-classes.mjs';
 import { withProfileTables, type Profiled } from './profile-table.mjs';
+import type { Roofline } from './roofline-table.mjs';
 
 const results = JSON.parse(readFileSync(new URL('results/profile.json', import.meta.url), 'utf8')) as {
   machines: Profiled[];
+};
+const rooflines = JSON.parse(readFileSync(new URL('results/roofline.json', import.meta.url), 'utf8')) as {
+  machines: Roofline[];
 };
 
 it('docs/engine.md has the tables of results/profile.json', () => {
@@ -12,10 +16,15 @@ it('docs/engine.md has the tables of results/profile.json', () => {
   expect(withProfileTables(page, results)).toBe(page);
 });
 
-it('the classes of each case add up to its time', () => {
-  for (const { cases } of results.machines) {
-    for (const { ms, classes } of cases) {
-      expect(classes.reduce((sum, one) => sum + one.ms, 0)).toBeCloseTo(ms, 6);
+it('an idle machine ran five calls of each case, with the operations that the roofline counts', () => {
+  for (const { run, cases } of results.machines) {
+    const roofline = rooflines.machines.find((machine) => machine.run.cpu === run.cpu)!;
+    expect(cases.map(({ name }) => name)).toEqual(roofline.cases.map(({ name }) => name));
+    for (const { name, calls, classes, othersBusy } of cases) {
+      expect(calls).toBe(5);
+      expect(othersBusy, name).toBeLessThan(0.1);
+      const flops = classes.reduce((sum, one) => sum + one.flops, 0);
+      expect(flops / roofline.cases.find((one) => one.name === name)!.flops, name).toBeCloseTo(1, 1);
     }
   }
 });

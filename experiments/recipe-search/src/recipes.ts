@@ -88,6 +88,7 @@ export const changes: readonly Change[] = [
     prediction: 'x0',
     weighting: { name: 'edm', sigmaData: 1 },
   }),
+  objective('edm', 'the network output of EDM, sigma_data 0.5', { prediction: 'edm' }),
   objective('flow', 'rectified flow', { schedule: 'flow', prediction: 'flow' }),
   objective('cosine', 'cosine noise schedule', { schedule: 'cosine' }),
   timesteps('clts', 'CLTS', { curriculum: publicClts }),

@@ -1,6 +1,6 @@
 /** The page results/laptop/README.md. */
 import { finalists, recipes, scheduleFreeName, scheduleFreeRates, selectionSeed } from './recipes.js';
-import { BASELINE, relativeTime, stepsOf, type StepTimes } from './step-times.js';
+import { BASELINE, measurementOf, relativeTime, stepsOf, type StepTimes } from './step-times.js';
 import type { TrialResult } from './trial.js';
 
 export interface Results {
@@ -49,6 +49,12 @@ export function bestRate(rates: readonly TrialResult[]): number {
   return scheduleFreeRates.reduce((best, lr) => (distance(lr) < distance(best) ? lr : best));
 }
 
+/** On which machine which of the recipes were measured. */
+function measurement(one: StepTimes, names: readonly string[], times: readonly StepTimes[]): string {
+  const measured = names.filter((name) => name !== BASELINE && measurementOf(name, times) === one);
+  return `${measured.map((name) => `\`${name}\``).join(', ')} on ${one.machine} (${one.ms[BASELINE]!.toFixed(0)} ms)`;
+}
+
 /** Markdown, as Prettier formats it except for the padding of tables. */
 export function resultsPage({ times, rule, rates, trials, seeds }: Results): string {
   const names = finalists(bestRate(rates));
@@ -59,7 +65,7 @@ export function resultsPage({ times, rule, rates, trials, seeds }: Results): str
     '',
     'All recipes have the network (637,105 parameters; 64 more with a class for `none`), the batch size, and the data of the',
     'preset `mnist`, and as many steps as fit in its training time. Step times are medians, measured in turn with',
-    `\`mnist\` (${times.map(({ machine, ms }) => `${machine}: ${ms[BASELINE]!.toFixed(0)} ms`).join('; ')}).`,
+    `\`mnist\`: ${times.map((one) => measurement(one, names, times)).join('; ')}.`,
     '',
     '| recipe | what it is | step time / `mnist` | steps |',
     '| --- | --- | --- | --- |',

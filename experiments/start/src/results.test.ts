@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { bestRate, resultRows, resultsPage, type Results } from './page.js';
 import { recipes, scheduleFreeName, seeds, timed } from './recipes.js';
-import type { StepTimes } from './step-times.js';
+import { stepsOf, type StepTimes } from './step-times.js';
 import type { TrialResult } from './trial.js';
 
 const folder = join(import.meta.dirname, '..', 'results', 'laptop');
@@ -37,6 +37,11 @@ it('the README has the shares of readable digits', () => {
   expect(shares).toEqual([plain, guided, paper]);
 });
 
+it('trials have the steps on the page', () => {
+  const times = read('step-times.json') as StepTimes[];
+  for (const { recipe, steps } of [...rates, ...trials]) expect(steps, recipe).toBe(stepsOf(recipe, times));
+});
+
 it('docs/paper.md has the results of guided samples', () => {
   const page = readFileSync(join(import.meta.dirname, '../../../docs/paper.md'), 'utf8').replaceAll(/\s+/g, ' ');
   const mean = (recipe: string, measure: 'readable' | 'fd') => {
@@ -50,7 +55,7 @@ it('docs/paper.md has the results of guided samples', () => {
   const share = (recipe: string) => `${(100 * mean(recipe, 'readable')).toFixed(1)}%`;
   const [, ...shares] = /([\d.]+%) of its guided.* ([\d.]+%) with the preset.*draws, ([\d.]+%) are/.exec(page)!;
   expect(shares).toEqual([winner, 'mnist-fast', 'muon-speed'].map(share));
-  const [, ...distances] = /distances are ([\d.]+) and ([\d.]+)\./.exec(page)!;
+  const [, ...distances] = /distances are ([\d.]+) and ([\d.]+),/.exec(page)!;
   expect(distances).toEqual([winner, 'mnist-fast'].map((recipe) => mean(recipe, 'fd').toFixed(1)));
   expect(page).toContain(`rate is ${bestRate(rates)},`);
 });

@@ -41,7 +41,8 @@ export async function measureSteps(recipes: Readonly<Record<string, DigitRecipe>
   return { machine, ms, steps: Object.fromEntries(steps) };
 }
 
-const measurementOf = (recipe: string, times: readonly StepTimes[]): StepTimes =>
+/** The measurement that has the step time of a recipe. */
+export const measurementOf = (recipe: string, times: readonly StepTimes[]): StepTimes =>
   times.find(({ ms }) => ms[timedAs(recipe)] !== undefined)!;
 
 /** Training steps of a recipe, by the measurement that has it. */

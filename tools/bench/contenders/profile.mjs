@@ -38,8 +38,11 @@ await engine.dispose();
 const profiles = readdirSync(request.folder).map((name) =>
   parseProfile(readFileSync(join(request.folder, name), 'utf8')),
 );
-// Other sessions run once, to load the state.
 const { calls } = profiles.reduce((a, b) => (b.calls.length > a.calls.length ? b : a));
+const expected = (1 + request.calls) * runs;
+if (calls.length !== expected || updates.length !== expected) {
+  throw new Error(`${expected} runs have ${calls.length} profiles and ${updates.length} updates: try fewer --calls`);
+}
 const measured = Array.from({ length: request.calls }, (_, i) => {
   // The first call allocates memory.
   const from = (1 + i) * runs;

@@ -139,7 +139,8 @@ export class LoweringContext {
   operand(value: Value, rank: number, layout: Layout): string {
     const splat = this.splat(value);
     if (splat !== undefined) return this.scalar(splat, value);
-    if (layout === 'NHWC' || sizeOf(value.shape) === 1) return this.get(value, this.layoutOf(value));
+    if (sizeOf(value.shape) === 1) return this.get(value, this.layoutOf(value));
+    if (layout === 'NHWC') return this.get(value);
     const shape = [...Array<number>(rank - value.shape.length).fill(1), ...value.shape];
     if (sameShape(shape, value.shape)) return this.get(value, layout);
     const padded = this.reshape(this.get(value), shape);

@@ -33,6 +33,12 @@ describe('unary kernels on edge values', () => {
   });
 });
 
+it('the result of a convolution as an operand of rank 4 next to one of rank 5', async () => {
+  const inputs = { x: floats([2, 3, 3, 3]), w: floats([3, 3, 3, 3], 2), b: floats([2, 1, 1, 1, 1], 3) };
+  const fn: Fn = ({ x, w, b }) => tf.add(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same'), b!);
+  await expectSame(fn, inputs);
+});
+
 const differentiable: Record<string, Unary> = {
   abs: tf.abs,
   atan: tf.atan,

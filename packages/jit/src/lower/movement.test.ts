@@ -133,6 +133,25 @@ it('a transpose of a transpose is a single one, or none', async () => {
   await expectSame(usedTwice, { x });
 });
 
+it('a reshape of a reshape is a single one, or none', async () => {
+  const reshapes = (fn: Fn) =>
+    lowerGraph(optimize(trace(asProgram(fn), {}, { x }))).nodes.filter(({ op }) => op === 'Reshape').length;
+  // `unstack` is lowered to reshapes, which are not in the traced graph.
+  const row = (e: tf.Tensor) => tf.unstack(tf.reshape(e, [1, 24]))[0]!;
+  const merged: Fn = ({ x }) => row(tf.exp(x!));
+  expect(reshapes(merged)).toBe(1);
+  await expectSame(merged, { x }, { grad: false }); // TF.js has no gradient of a list of one tensor
+  const undone: Fn = ({ x }) => tf.reshape(row(tf.exp(x!)), [2, 3, 4]);
+  expect(reshapes(undone)).toBe(0);
+  await expectSame(undone, { x }, { grad: false });
+  const usedTwice: Fn = ({ x }) => {
+    const first = row(tf.exp(x!));
+    return [tf.neg(first), tf.reshape(first, [4, 6])];
+  };
+  expect(reshapes(usedTwice)).toBe(2);
+  await expectSame(usedTwice, { x }, { grad: false });
+});
+
 it("the transposes in attention's gradient are merged with those of the heads", async () => {
   const images = { q: floats([2, 5, 3, 4]), k: floats([2, 5, 3, 4], 2), v: floats([2, 5, 3, 4], 3) };
   const fn: Fn = ({ q, k, v }) => {
