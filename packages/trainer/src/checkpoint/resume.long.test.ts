@@ -2,7 +2,7 @@
 //
 // `nx test-long trainer` lets runs die by an error thrown between two steps, in this process: nothing is saved, and the
 // resumed run is made anew from the files alone. `npm run test:long` and `nx exact-resume trainer` kill the built command
-// with SIGKILL, case by case; the run is resumed in this process.
+// with SIGKILL, case by case.
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { objectives } from '../config/objectives.js';
 import type { PartialConfig } from '../config/schema.js';
 import { sha256 } from '../files/hash.js';
 import { readMetrics, withoutMeasurements } from '../run/metrics.js';
-import { start } from '../testing/command.js';
+import { dm, start } from '../testing/command.js';
 import {
   addTinyColors,
   addTinyLatents,
@@ -277,6 +277,15 @@ async function dieByKill(config: PartialConfig): Promise<void> {
   expect((await run.finished).signal).toBe('SIGKILL');
 }
 
+async function resumeHere(out: string): Promise<string> {
+  return (await train({ out }, { resume: true })).status;
+}
+
+async function resumeByCommand(out: string): Promise<string> {
+  const { code, stderr } = await dm(['train', '--resume', '--out', out], folder);
+  return code === 0 ? 'finished' : stderr;
+}
+
 /** Bytes of each file of the final checkpoint. */
 function finalFiles(out: string): Record<string, string> {
   const path = join(out, 'checkpoints', `step-${String(total).padStart(6, '0')}`);
@@ -304,7 +313,7 @@ describe.each(engines)('on %s', (engine) => {
     const broken = configOf(id, engine, part);
     await train(unbroken);
     await (byKill ? dieByKill(broken) : dieHere(broken));
-    expect((await train({ out: broken.out! }, { resume: true })).status).toBe('finished');
+    expect(await (byKill ? resumeByCommand(broken.out!) : resumeHere(broken.out!))).toBe('finished');
     expect(finalFiles(broken.out!)).toEqual(finalFiles(unbroken.out!));
     for (const inner of ['ema-snapshots', 'samples'] as const) {
       expect(hashes(broken.out!, inner)).toEqual(hashes(unbroken.out!, inner));
