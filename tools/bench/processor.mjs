@@ -1,3 +1,6 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+
 /**
  * A processor with its family, model, and vector width, which the name in virtual machines leaves out, such as `AMD EPYC
  * (family 23, model 1, AVX2)`.
@@ -21,3 +24,7 @@ export function processor(cpuinfo, name = 'unknown') {
   const details = [`family ${family}`, `model ${model}`, ...(width === undefined ? [] : [width])];
   return `${field('model name') ?? name} (${details.join(', ')})`;
 }
+
+/** The processor of this machine. */
+export const thisProcessor = () =>
+  processor(existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '', cpus()[0]?.model);

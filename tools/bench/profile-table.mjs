@@ -1,6 +1,6 @@
 /** The tables of results/profile.json in docs/engine.md, one for each processor. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { withText } from './table.mjs';
+import { tableOf, time, withText } from './table.mjs';
 
 /**
  * @typedef {object} ProfiledCase
@@ -22,13 +22,13 @@ function row({ name, ms, classes }) {
     const share = `${((100 * one.ms) / ms).toFixed(0)}%`;
     return one.flops === 0 ? share : `${share}, ${(one.flops / one.ms / 1e6).toFixed(0)}`;
   });
-  return [name, ms < 100 ? ms.toFixed(1) : ms.toFixed(0), ...cells];
+  return [name, time(ms), ...cells];
 }
 
 /** @param {Profiled} results */
 function profileTable({ cases }) {
   const head = ['case', 'ms', ...cases[0].classes.map(({ name }) => name)];
-  return [head, head.map(() => '---'), ...cases.map(row)].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return tableOf(head, cases.map(row));
 }
 
 /** @param {string} page @param {{ machines: Profiled[] }} results */

@@ -4,7 +4,8 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cases, optimizer } from './cases.mjs';
-import { processor } from './processor.mjs';
+import { chosenCases, count } from './options.mjs';
+import { thisProcessor } from './processor.mjs';
 import { writeProfileTables } from './profile-table.mjs';
 import { runContender } from './run-contender.mjs';
 import { merge } from './summary.mjs';
@@ -17,16 +18,11 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '2' },
   },
 });
-const [calls, threads] = [values.calls, values.threads].map(Number);
-for (const count of [calls, threads]) {
-  if (!Number.isInteger(count) || count < 1) throw new RangeError(`counts must be integers >= 1, got ${count}`);
-}
-const names = values.cases?.split(',') ?? cases.filter(({ extra }) => !extra).map(({ name }) => name);
-const wanted = cases.filter(({ name }) => names.includes(name));
-if (wanted.length !== names.length) throw new RangeError(`--cases: unknown name in ${names.join(', ')}`);
+const [calls, threads] = [count('calls', values.calls, 1), count('threads', values.threads, 1)];
+const wanted = chosenCases(values.cases);
 
 const out = join(import.meta.dirname, 'results/profile.json');
-const cpu = processor(existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '', cpus()[0]?.model);
+const cpu = thisProcessor();
 /** The results of all processors. @type {import('./profile-table.mjs').Profiled[]} */
 const machines = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).machines : [];
 const order = cases.map(({ name }) => name);

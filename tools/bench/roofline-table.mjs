@@ -1,6 +1,6 @@
 /** The tables of results/roofline.json in docs/engine.md, one for each processor. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { withText } from './table.mjs';
+import { tableOf, time, withText } from './table.mjs';
 
 /**
  * @typedef {object} RooflineCase Times in milliseconds per call; medians, and minima of all calls.
@@ -21,9 +21,6 @@ import { withText } from './table.mjs';
 /** @typedef {{ run: { cpu: string }, cases: RooflineCase[], [key: string]: unknown }} Roofline */
 
 const marks = ['<!-- roofline: written by roofline-table.mjs -->', '<!-- end of the roofline -->'];
-
-/** @param {number} ms */
-const time = (ms) => (ms < 100 ? ms.toFixed(1) : ms.toFixed(0));
 
 /** The goal of a case: 0.67 times PyTorch's time, or the roofline with 90% of its rates, if that is longer. @param {RooflineCase} result */
 export const goalMs = ({ pytorchMs, rooflineMs }) => Math.max(0.67 * pytorchMs, rooflineMs / 0.9);
@@ -58,7 +55,7 @@ function rooflineTable({ cases }) {
     time(goalMs(result)),
     result.othersBusy.toFixed(1),
   ]);
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return tableOf(head, rows);
 }
 
 /** @param {string} page @param {{ machines: Roofline[] }} results */

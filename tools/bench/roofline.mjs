@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cases, optimizer } from './cases.mjs';
 import { contenders } from './contenders.mjs';
-import { processor } from './processor.mjs';
+import { chosenCases, count } from './options.mjs';
+import { thisProcessor } from './processor.mjs';
 import { writeRooflineTable } from './roofline-table.mjs';
 import { runContender } from './run-contender.mjs';
 import { merge, requireSameWork, summarize } from './summary.mjs';
@@ -21,13 +22,9 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '2' },
   },
 });
-const [rounds, steps, threads] = [values.rounds, values.steps, values.threads].map(Number);
-for (const count of [rounds, steps, threads]) {
-  if (!Number.isInteger(count) || count < 1) throw new RangeError(`counts must be integers >= 1, got ${count}`);
-}
-const names = values.cases?.split(',') ?? cases.filter(({ extra }) => !extra).map(({ name }) => name);
-const wanted = cases.filter(({ name }) => names.includes(name));
-if (wanted.length !== names.length) throw new RangeError(`--cases: unknown name in ${names.join(', ')}`);
+const [rounds, steps] = [count('rounds', values.rounds, 1), count('steps', values.steps, 1)];
+const threads = count('threads', values.threads, 1);
+const wanted = chosenCases(values.cases);
 
 const settings = { threads, scratch: '', optimizer, warmup: 1, steps, seconds: 6 };
 const [ours, contiguous, channelsLast] = contenders;
@@ -58,7 +55,7 @@ const better = (a, b) =>
 
 const out = join(import.meta.dirname, 'results/roofline.json');
 const load = loadavg()[0];
-const cpu = processor(existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '', cpus()[0]?.model);
+const cpu = thisProcessor();
 /** The results of all processors. @type {import('./roofline-table.mjs').Roofline[]} */
 const machines = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).machines : [];
 /** @type {any} */

@@ -1,7 +1,7 @@
 /** The table of results/scaling.json in docs/engine.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { logSlope } from './scaling-axes.mjs';
-import { withText } from './table.mjs';
+import { tableOf, withText } from './table.mjs';
 
 /**
  * @typedef {object} Point
@@ -80,7 +80,7 @@ export function scalingTable({ axes }) {
       number(expectedMemory),
     ];
   });
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return tableOf(head, rows);
 }
 
 /** @param {string} page @param {Scaling} results */

@@ -12,6 +12,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cases, optimizer } from './cases.mjs';
 import { before, contenders } from './contenders.mjs';
+import { chosen, chosenCases, count } from './options.mjs';
 import { runContender } from './run-contender.mjs';
 import { merge, requireSameWork, summarize } from './summary.mjs';
 import { writeTable } from './table.mjs';
@@ -39,35 +40,11 @@ const { values } = parseArgs({
 });
 
 /** @param {'rounds' | 'steps' | 'warmup' | 'seconds' | 'threads'} name @param {number} least */
-function count(name, least) {
-  const value = Number(values[name]);
-  if (!Number.isInteger(value) || value < least) {
-    throw new RangeError(`--${name} must be an integer >= ${least}, got ${values[name]}`);
-  }
-  return value;
-}
+const numberOf = (name, least) => count(name, values[name], least);
 
-/**
- * @template {{ name: string }} T
- * @param {string} flag
- * @param {string} names
- * @param {readonly T[]} all
- */
-function chosen(flag, names, all) {
-  const wanted = names.split(',');
-  const unknown = wanted.filter((name) => all.every((one) => one.name !== name));
-  if (unknown.length > 0) {
-    throw new RangeError(
-      `--${flag}: unknown ${unknown.join(', ')}; must be one of ${all.map(({ name }) => name).join(', ')}`,
-    );
-  }
-  return all.filter(({ name }) => wanted.includes(name));
-}
-
-const [rounds, steps, warmup] = [count('rounds', 1), count('steps', 1), count('warmup', 0)];
-const [seconds, threads] = [count('seconds', 1), count('threads', 1)];
-const wantedCases =
-  values.cases === undefined ? cases.filter(({ extra }) => !extra) : chosen('cases', values.cases, cases);
+const [rounds, steps, warmup] = [numberOf('rounds', 1), numberOf('steps', 1), numberOf('warmup', 0)];
+const [seconds, threads] = [numberOf('seconds', 1), numberOf('threads', 1)];
+const wantedCases = chosenCases(values.cases);
 const named =
   values.contenders === undefined
     ? contenders.slice(0, values.against === undefined ? undefined : 1)

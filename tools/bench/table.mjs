@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url';
 /** @typedef {{ machine: Run['machine'], versions: Run['versions'], cases: CaseResult[] }} Results */
 
 /** @param {number} ms */
-const time = (ms) => (ms < 100 ? ms.toFixed(1) : ms.toFixed(0));
+export const time = (ms) => (ms < 100 ? ms.toFixed(1) : ms.toFixed(0));
 
 /** Escapes Markdown: the reason in a cell may quote another program's output. @param {string} cell */
 const asText = (cell) => cell.replaceAll(/\s+/g, ' ').replaceAll(/[\\|`<[*]/g, String.raw`\$&`);
@@ -58,6 +58,10 @@ export function markdownTable({ cases }) {
 }
 
 const marks = ['<!-- table: written by table.mjs -->', '<!-- end of the table -->'];
+
+/** A table in Markdown. @param {readonly string[]} head @param {readonly (readonly string[])[]} body */
+export const tableOf = (head, body) =>
+  [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
 /** Replaces what is between two markers. @param {string} text @param {readonly string[]} markers @param {string} content */
 export function withText(text, [first, last], content) {

@@ -38,10 +38,7 @@ async function laptop(): Promise<void> {
   const saved = async <T>(name: string, compute: () => Promise<T>): Promise<T> => {
     const path = join(folder, `${name}.json`);
     if (existsSync(path)) return readJsonFile(path) as T;
-    const value = await compute();
-    makeFolder(dirname(path));
-    await atomicWriteFileAsync(path, (file) => file.writeFile(`${JSON.stringify(value)}\n`));
-    return value;
+    return write(path, await compute());
   };
   const times = await stepTimes(join(folder, 'step-times.json'));
   const classifier = await openDigitClassifier(join(cache, 'classifier.safetensors'));
@@ -89,10 +86,14 @@ async function stepTimes(path: string): Promise<readonly StepTimes[]> {
   const known = existsSync(path) ? (readJsonFile(path) as StepTimes[]) : [];
   const missing = Object.entries(timed).filter(([name]) => known.every(({ ms }) => ms[name] === undefined));
   if (missing.length === 0) return known;
-  const times = [...known, await measureSteps({ [BASELINE]: timed[BASELINE]!, ...Object.fromEntries(missing) })];
+  return write(path, [...known, await measureSteps({ [BASELINE]: timed[BASELINE]!, ...Object.fromEntries(missing) })]);
+}
+
+/** Writes a result as JSON, and returns it. */
+async function write<T>(path: string, value: T): Promise<T> {
   makeFolder(dirname(path));
-  await atomicWriteFileAsync(path, (file) => file.writeFile(`${JSON.stringify(times)}\n`));
-  return times;
+  await atomicWriteFileAsync(path, (file) => file.writeFile(`${JSON.stringify(value)}\n`));
+  return value;
 }
 
 /** One trial of a few steps: that everything runs. */

@@ -55,9 +55,9 @@ export const recipes: Readonly<Record<string, DigitRecipe>> = {
 };
 
 /** Recipes whose steps take different times. */
-export const timed: Readonly<Record<string, DigitRecipe>> = {
+export const timed: Readonly<Record<string, Pick<DigitRecipe, 'config'>>> = {
   ...compared,
-  'schedule-free': { description: '', config: scheduleFree(scheduleFreeRates[0]) },
+  'schedule-free': { config: scheduleFree(scheduleFreeRates[0]) },
 };
 
 /** The recipe in `timed` that has the step time of `recipe`. */

@@ -1,8 +1,7 @@
 /** Numbers of steps that take the recipes equally long. */
 import { cpus } from 'node:os';
-import type { DigitRecipe } from '@dm/experiments';
 import { bench, resolveConfig, spread, type Config } from '@dm/trainer';
-import { timedAs } from './recipes.js';
+import { timedAs, type timed } from './recipes.js';
 
 /** Recipes that were measured in turn on one machine, always with `mnist` among them. */
 export interface StepTimes {
@@ -19,7 +18,7 @@ export const BASELINE = 'mnist';
 /** Step times of one recipe vary by a percent or two. */
 const ROUND_TO = 20;
 
-export async function measureSteps(recipes: Readonly<Record<string, DigitRecipe>>): Promise<StepTimes> {
+export async function measureSteps(recipes: typeof timed): Promise<StepTimes> {
   const configs = Object.entries(recipes).map(([name, { config }]): [string, Config] => [
     name,
     resolveConfig([{ source: name, value: config }]),
