@@ -20,6 +20,11 @@ const pad = [
   [1, 0],
 ] as const;
 
+const tall = [
+  [3, 0],
+  [1, 1],
+] as const;
+
 it.each([
   { name: 'dy slides over x', x: [16, 5, 7, 3], w: [3, 3, 3, 16], options: {}, blocks: true },
   { name: 'x slides over dy', x: [16, 5, 7, 16], w: [3, 3, 16, 3], options: {}, blocks: true },
@@ -36,6 +41,15 @@ it.each([
     blocks: false,
   },
   { name: 'images that do not fill a block', x: [2, 5, 7, 16], w: [3, 3, 16, 16], options: {}, blocks: false },
+  {
+    name: 'padding as high as the filter',
+    x: [16, 5, 7, 3],
+    w: [3, 3, 3, 16],
+    options: {
+      pad: tall,
+    },
+    blocks: false,
+  },
   { name: 'one tap', x: [16, 5, 7, 16], w: [1, 1, 16, 16], options: {}, blocks: false },
 ])('weight gradient: $name', async ({ x, w, options, blocks }) => {
   const inputs = { x: floats(x), w: floats(w, 3) };
@@ -45,17 +59,22 @@ it.each([
 
 // A filter of 16 images and 16 channels fits into the cache up to 1024 pixels.
 it.each([
-  { name: '1024 pixels', x: [16, 32, 32, 1], w: [3, 3, 1, 16], options: {}, strips: 1, rows: 32 },
-  { name: 'dy slides over x', x: [16, 36, 30, 2], w: [3, 3, 2, 16], options: {}, strips: 2, rows: 18 },
-  { name: 'x slides over dy', x: [16, 36, 30, 16], w: [3, 3, 16, 2], options: {}, strips: 2, rows: 18 },
-  { name: 'uneven padding', x: [16, 38, 29, 2], w: [3, 2, 2, 16], options: { pad }, strips: 2, rows: 19 },
-  { name: 'two blocks of images', x: [32, 26, 21, 1], w: [3, 3, 1, 16], options: {}, strips: 2, rows: 13 },
-  { name: 'stride 2', x: [16, 72, 60, 1], w: [3, 3, 1, 16], options: { strides: 2 }, strips: 2, rows: 18 },
-  { name: 'a prime height', x: [16, 37, 28, 1], w: [3, 3, 1, 16], options: {}, strips: 1, rows: 37 },
-])('weight gradient of a large image in strips: $name', async ({ x, w, options, strips, rows }) => {
+  { name: '1024 pixels', x: [16, 32, 32, 1], w: [3, 3, 1, 16], options: {}, parts: 1, rows: 32 },
+  { name: 'dy slides over x', x: [16, 36, 30, 2], w: [3, 3, 2, 16], options: {}, parts: 2, rows: 18 },
+  { name: 'x slides over dy', x: [16, 36, 30, 16], w: [3, 3, 16, 2], options: {}, parts: 2, rows: 18 },
+  { name: 'uneven padding', x: [16, 38, 29, 2], w: [3, 2, 2, 16], options: { pad }, parts: 2, rows: 19 },
+  { name: 'no padding', x: [16, 40, 30, 1], w: [3, 3, 1, 16], options: { pad: 0 }, parts: 2, rows: 19 },
+  { name: 'two blocks of images that fit', x: [32, 22, 23, 1], w: [3, 3, 1, 16], options: {}, parts: 1, rows: 22 },
+  { name: 'two blocks of images', x: [32, 26, 21, 1], w: [3, 3, 1, 16], options: {}, parts: 2, rows: 26 },
+  { name: 'three, x slides', x: [48, 26, 21, 16], w: [3, 3, 16, 1], options: {}, parts: 3, rows: 26 },
+  { name: 'two, each in strips', x: [32, 36, 30, 2], w: [3, 2, 2, 16], options: { pad }, parts: 4, rows: 18 },
+  { name: 'stride 2', x: [16, 72, 60, 1], w: [3, 3, 1, 16], options: { strides: 2 }, parts: 2, rows: 18 },
+  { name: 'two, at stride 2', x: [32, 72, 60, 1], w: [3, 3, 1, 16], options: { strides: 2 }, parts: 4, rows: 18 },
+  { name: 'a prime height', x: [16, 37, 28, 1], w: [3, 3, 1, 16], options: {}, parts: 1, rows: 37 },
+] as const)('weight gradient of large images in parts: $name', async ({ x, w, options, parts, rows }) => {
   const inputs = { x: floats(x), w: floats(w, 3) };
   const kernels = slidingKernels(inputs, options);
-  expect(kernels).toHaveLength(strips);
+  expect(kernels).toHaveLength(parts);
   expect(new Set(kernels.map(([height]) => height))).toEqual(new Set([rows]));
   const program = withGradients(({ x, w }) => conv2d(x!, w!, options));
   // The reference is the plain convolution, which is compared with TF.js in conv2d.test.ts: TF.js is slow at this size.

@@ -1,6 +1,6 @@
 import type { Value } from '../graph/graph.js';
 import { convOfBlocks, toBlocks } from './blocked-conv.js';
-import type { ConvGeometry, Pad } from './conv-geometry.js';
+import type { ConvGeometry } from './conv-geometry.js';
 import type { LoweringContext } from './context.js';
 
 /**
@@ -9,18 +9,27 @@ import type { LoweringContext } from './context.js';
  */
 const FILTER_IN_CACHE = 2 ** 20;
 
+/** How the operand that slides is divided: into groups of images, and each of them into strips of rows. */
+interface Parts {
+  readonly groups: number;
+  readonly strips: number;
+}
+
 /**
- * Number of strips of rows into which the operand that slides, [N, H, W, C], is divided so that the filters of one strip
- * stay in the cache: the smallest divisor of H that suffices. 1 if strips would need to be a single row: each strip also
- * copies as many rows of the other operand as the filter has, and more than 14 strips were not measured.
+ * Divides the operand that slides, [N, H, W, C], so that the filters of one part stay in the cache. It is divided into
+ * blocks of images first, which copies nothing twice, and then into the smallest number of strips of H / strips rows
+ * that suffices. A single strip if strips would need to be a single row: each strip also copies as many rows of the other
+ * operand as the filter has, and more than 14 strips were not measured.
  */
-function stripsOf({ shape }: Value, block: number): number {
+function partsOf({ shape }: Value, block: number): Parts {
   const [n, h, w, c] = shape as [number, number, number, number];
-  const rowBytes = 4 * n * w * Math.min(c, 4 * block);
+  const bytes = 4 * n * h * w * Math.min(c, 4 * block);
+  if (bytes <= FILTER_IN_CACHE) return { groups: 1, strips: 1 };
+  const groups = n / block;
   for (let strips = 1; 2 * strips <= h; strips++) {
-    if (h % strips === 0 && (rowBytes * h) / strips <= FILTER_IN_CACHE) return strips;
+    if (h % strips === 0 && bytes / groups / strips <= FILTER_IN_CACHE) return { groups, strips };
   }
-  return 1;
+  return { groups, strips: 1 };
 }
 
 /** The operand that slides over the other: `dy` over x or, at stride 1, `x` over dy. */
@@ -31,11 +40,13 @@ type Slid = 'dy' | 'x';
  * blocks, so their number must be divisible by the block size, and so must the channels of the operand that slides. The
  * operand with more channels slides, because the other one must be padded and transposed.
  */
-function slid({ x, filter, strides, dilations }: ConvGeometry, block: number): Slid | undefined {
+function slid({ x, filter, strides, dilations, pad }: ConvGeometry, block: number): Slid | undefined {
   const [kh, kw, inChannels, outChannels] = filter as [number, number, number, number];
   // A single tap is one output pixel per filter, for which the kernel is slow. Only strides 1 and 2 were measured.
   const fits = block > 0 && x[0]! % block === 0 && kh > 1 && kw > 1;
   if (!fits || dilations.some((d) => d !== 1) || strides.some((s) => s > 2)) return undefined;
+  // Otherwise a strip could lie outside of the image, without a row to multiply with.
+  if (pad[0].some((rows) => rows >= kh)) return undefined;
   const xFits = inChannels % block === 0 && strides.every((s) => s === 1);
   if (outChannels % block === 0 && (outChannels >= inChannels || !xFits)) return 'dy';
   return xFits ? 'x' : undefined;
@@ -51,9 +62,9 @@ export const hasBlockedWeightGradient = (geometry: ConvGeometry, { block }: Pick
  *
  * It sums over images as a convolution sums over channels, slides all of dy over x (with the stride s as its dilation),
  * and has kh · kw output pixels. With the operands exchanged, x slides over dy and the taps come out in reverse order.
- * The operand that does not slide is padded beforehand, since a convolution with padding computes the pixels of an
- * output row one by one. A large operand slides in strips of rows, each over its own rows of the other one, and the
- * results are added. Only for geometries for which `hasBlockedWeightGradient` is true.
+ * Columns of the operand that does not slide are padded beforehand, since a convolution that pads columns computes the
+ * pixels of an output row one by one; one that pads rows leaves out the taps. A large operand slides in blocks of images and strips of rows, each over its own rows of
+ * the other one, and the results are added. Only for geometries for which `hasBlockedWeightGradient` is true.
  */
 export function blockedWeightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx: LoweringContext): string {
   const { strides, pad, filter } = geometry;
@@ -66,22 +77,27 @@ export function blockedWeightGradient(x: Value, dy: Value, geometry: ConvGeometr
     const needed = (slides.shape[i + 1]! - 1) * strides[i] + filter[i]!;
     return [before, needed - still.shape[i + 1]! - before];
   };
-  const strips = stripsOf(slides, b);
-  const rows = slides.shape[1]! / strips;
+  const parts = partsOf(slides, b);
+  const rows = slides.shape[1]! / parts.strips;
   const attrs = {
     kernel_shape: { ints: [rows, slides.shape[2]!] },
     dilations: { ints: strides },
     strides: { ints: [1, 1] },
-    pads: { ints: [0, 0, 0, 0] },
     group: { int: 1 },
   };
-  const images = imagesInBlocks(still, [margin(0), margin(1)], ctx);
-  const sums = imagesAsFilters(slides, strips, ctx).map((filters, strip) => {
-    const from = strip * rows * strides[0];
-    const under = strips === 1 ? images : rowsOf(images, [from, from + (rows - 1) * strides[0] + kh], ctx);
-    return convOfBlocks([ctx.reshape(under.lines, under.shape), filters], attrs, ctx);
+  const filters = imagesAsFilters(slides, parts, ctx);
+  const images = imagesInBlocks(still, parts.groups, ctx);
+  const [[top], columns] = [margin(0), margin(1)];
+  const height = still.shape[1]!;
+  const sums = filters.map((part, i) => {
+    const [group, strip] = [Math.floor(i / parts.strips), i % parts.strips];
+    const begin = strip * rows * strides[0] - top;
+    const end = begin + (rows - 1) * strides[0] + kh;
+    const inside = [Math.max(0, begin), Math.min(height, end)] as const;
+    const pads = { ints: [inside[0] - begin, 0, end - inside[1], 0] };
+    return convOfBlocks([window(images, group, inside, columns, ctx), part], { ...attrs, pads }, ctx);
   });
-  const sum = strips === 1 ? sums[0]! : onnx.op('Sum', sums);
+  const sum = sums.length === 1 ? sums[0]! : onnx.op('Sum', sums);
   const blocks = ctx.reshape(sum, [still.shape[3]!, slides.shape[3]! / b, kh * kw, b]);
   if (dySlides) return ctx.reshape(ctx.transpose(blocks, [2, 0, 1, 3]), filter);
   const lastFirst = onnx.ints(Array.from({ length: kh * kw }, (_, i) => kh * kw - 1 - i));
@@ -105,49 +121,54 @@ function outChannelsLast(
   return ctx.transpose(ctx.reshape(blocks, [outChannels! / b, ...rest, b]), [2, 1, 3, 0, 4]);
 }
 
-/** Blocked images: `lines` is [C N / b, H, W b], one line per row; `shape` is [C, N, H, W]. */
+/** Images blocked over n as a convolution's input is over channels: `lines` is [G, C N / G / b, H, W b]. */
 interface BlockedImages {
   readonly lines: string;
+  readonly groups: number;
   readonly shape: readonly [number, number, number, number];
 }
 
-/** [N, H, W, C] as `C` images: blocked over n as a convolution's input is over channels, [C, N / b, H', W', b]. */
-function imagesInBlocks(value: Value, [[top, bottom], [left, right]]: Pad, ctx: LoweringContext): BlockedImages {
+/** [N, H, W, C] as `C` images of N / groups channels for each group. */
+function imagesInBlocks(value: Value, groups: number, ctx: LoweringContext): BlockedImages {
   const [n, h, w, c] = value.shape as [number, number, number, number];
-  const { block: b, onnx } = ctx;
+  const { block: b } = ctx;
   const blocks = toBlocks(ctx.reshape(ctx.get(value, 'NCHW'), [1, n, 1, c * h * w]), ctx);
-  const byChannel = n === b ? blocks : ctx.transpose(ctx.reshape(blocks, [n / b, c, h * w * b]), [1, 0, 2]);
-  const lines = ctx.reshape(byChannel, [(c * n) / b, h, w * b]);
-  const padded = onnx.op('Pad', [lines, onnx.ints([0, top, left * b, 0, bottom, right * b]), onnx.float(0)]);
-  return { lines: padded, shape: [c, n, h + top + bottom, w + left + right] };
+  const perGroup = n / groups / b;
+  const byChannel =
+    perGroup === 1 ? blocks : ctx.transpose(ctx.reshape(blocks, [groups, perGroup, c, h * w * b]), [0, 2, 1, 3]);
+  return { lines: ctx.reshape(byChannel, [groups, c * perGroup, h, w * b]), groups, shape: [c, n / groups, h, w] };
 }
 
-/** The rows from `begin` up to `end` of each image. */
-function rowsOf(
-  { lines, shape: [c, n, , w] }: BlockedImages,
-  [begin, end]: readonly [number, number],
-  { onnx }: LoweringContext,
-): BlockedImages {
-  const bounds = [[begin], [end], [1]].map((at) => onnx.ints(at));
-  return { lines: onnx.op('Slice', [lines, ...bounds]), shape: [c, n, end - begin, w] };
+/** Rows `top` up to `bottom` of one group, with zeros to the left and right, [C, N / groups, bottom - top, W']. */
+function window(
+  { lines, groups, shape: [c, n, h, w] }: BlockedImages,
+  group: number,
+  [top, bottom]: readonly [number, number],
+  [left, right]: readonly [number, number],
+  ctx: LoweringContext,
+): string {
+  const { block: b, onnx } = ctx;
+  const before = [-group, 0, -top, left * b];
+  const after = [group + 1 - groups, 0, bottom - h, right * b];
+  const padded = onnx.op('Pad', [lines, onnx.ints([...before, ...after]), onnx.float(0)]);
+  return ctx.reshape(padded, [c, n, bottom - top, w + left + right]);
 }
 
 /**
- * [N, H, W, C] as `C` filters over N blocked channels, [C / b, N / b, H', W, b of N, b of C], for each strip of H' = H /
- * strips rows.
+ * [N, H, W, C] as `C` filters over N / groups blocked channels, [C / b, N / groups / b, H', W', b of N, b of C], for
+ * each strip of H' = H / strips rows of each group.
  */
-function imagesAsFilters(value: Value, strips: number, ctx: LoweringContext): readonly string[] {
+function imagesAsFilters(value: Value, { groups, strips }: Parts, ctx: LoweringContext): readonly string[] {
   const [n, h, w, c] = value.shape as [number, number, number, number];
   const { block: b, onnx } = ctx;
-  const shape = [c, n, h / strips, w];
+  const shape = [c, n / groups, h / strips, w];
   const blocks = toBlocks(ctx.get(value, 'NCHW'), ctx);
-  if (strips === 1) {
-    return [ctx.reshape(ctx.transpose(ctx.reshape(blocks, [n / b, b, c / b, h * w, b]), [2, 0, 3, 1, 4]), shape)];
-  }
-  const apart = ctx.reshape(blocks, [n / b, b, c / b, strips, (h * w) / strips, b]);
-  const lengths = onnx.ints(Array<number>(strips).fill(1));
-  const options = { attrs: { axis: { int: 0 } }, outputs: strips };
-  return onnx
-    .ops('Split', [ctx.transpose(apart, [3, 2, 0, 4, 1, 5]), lengths], options)
-    .map((strip) => ctx.reshape(strip, shape));
+  const apart = ctx.reshape(blocks, [groups, n / groups / b, b, c / b, strips, (h * w) / strips, b]);
+  const parts = ctx.transpose(apart, [0, 4, 3, 1, 5, 2, 6]);
+  const count = groups * strips;
+  if (count === 1) return [ctx.reshape(parts, shape)];
+  const lengths = onnx.ints(Array<number>(count).fill(1));
+  const options = { attrs: { axis: { int: 0 } }, outputs: count };
+  const split = onnx.ops('Split', [ctx.reshape(parts, [count, (c * n * h * w) / count]), lengths], options);
+  return split.map((part) => ctx.reshape(part, shape));
 }

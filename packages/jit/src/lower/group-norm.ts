@@ -86,23 +86,26 @@ const groupNormGrad: Kernel = {
     const channelsOf = (name: string) => ctx.reshape(name, [e.n, e.groups, inGroup, e.positions]);
     const xs = channelsOf(channelsFirst(x, e, ctx));
     const dys = channelsOf(channelsFirst(input(node, 'dy'), e, ctx));
-    const ofGroup = (name: string) => ctx.reshape(ctx.get(input(node, name)), [e.n, e.groups, 1, 1]);
+    // Coefficients are [N, G, channels in the group] or [N, G, 1]. They have no axis for positions: the runtime sums
+    // over an axis before the last one matrix by matrix, at 80 us for 512 groups of 4 instead of 5 us.
+    const ofGroup = (name: string) => ctx.reshape(ctx.get(input(node, name)), [e.n, e.groups, 1]);
     const mean = ofGroup('mean');
     const invStd = ofGroup('invStd');
-    const scale = ctx.reshape(ctx.get(input(node, 'scale')), [1, e.groups, inGroup, 1]);
+    const scale = ctx.reshape(ctx.get(input(node, 'scale')), [1, e.groups, inGroup]);
 
-    const sumDy = ctx.sum(dys, [3], true);
-    const sumDyX = ctx.sum(mul(dys, xs), [3], true);
+    const sumDy = ctx.sum(dys, [3], false);
+    const sumDyX = ctx.sum(mul(dys, xs), [3], false);
     const sumDyXh = mul(sub(sumDyX, mul(mean, sumDy)), invStd);
     const flat = (name: string) => ctx.reshape(ctx.sum(name, [0], false), [e.channels]);
 
-    const perElement = onnx.float(1 / (inGroup * e.positions));
-    const meanDy = mul(ctx.sum(mul(scale, sumDy), [2], true), perElement);
-    const meanDyXh = mul(ctx.sum(mul(scale, sumDyXh), [2], true), perElement);
     const a = mul(invStd, scale);
-    const b = mul(mul(invStd, invStd), meanDyXh);
-    const c = sub(mul(b, mean), mul(invStd, meanDy));
-    const dx = add(sub(mul(dys, a), mul(xs, b)), c);
+    const perElement = mul(a, onnx.float(1 / (inGroup * e.positions)));
+    const meanOf = (name: string) => ctx.sum(mul(perElement, name), [2], true);
+    const b = mul(meanOf(sumDyXh), invStd);
+    const c = sub(mul(b, mean), meanOf(sumDy));
+    const perChannel = ctx.reshape(a, [e.n, e.groups, inGroup, 1]);
+    const perGroup = (name: string) => ctx.reshape(name, [e.n, e.groups, 1, 1]);
+    const dx = add(sub(mul(dys, perChannel), mul(xs, perGroup(b))), perGroup(c));
     setChannelsFirst(node.outputs[0]!, ctx.reshape(dx, [e.n, e.channels, ...extents(x)]), ctx);
     ctx.set(node.outputs[1]!, flat(sumDyXh));
     ctx.set(node.outputs[2]!, flat(sumDy));

@@ -54,6 +54,13 @@ it('computes the input gradient after the weight and bias gradients, with a copy
   expect(after.outputs).toEqual(before.outputs);
 });
 
+it('copies no filter that is larger than the gradient', () => {
+  const { nodes } = scheduleWeightGradientsFirst(optimize(trace(program, {}, { ...inputs, x: floats([1, 4, 4, 3]) })));
+  const waits = nodes.filter(({ op }) => op === 'DmOptimizationBarrier');
+  // The gradients are [1, 4, 4, 2] and [1, 4, 4, 4], and the filters have 72 and 108 elements.
+  expect(waits).toEqual([]);
+});
+
 it('does not change the gradients', async () => {
   expect(await runOnnx(program, inputs)).toBeAllClose(await runCpu(program, inputs), closeTo(5e-6));
 });

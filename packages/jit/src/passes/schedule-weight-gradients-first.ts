@@ -1,4 +1,4 @@
-import { type Graph, input, type Node, rewrite, type Value } from '../graph/graph.js';
+import { type Graph, input, type Node, rewrite, sizeOf, type Value } from '../graph/graph.js';
 
 const inputGradients = new Set(['DmConv2DGradInput', 'Conv2DBackpropInput']);
 const weightGradients = new Set(['DmConv2DGradFilter', 'Conv2DBackpropFilter']);
@@ -6,7 +6,8 @@ const weightGradients = new Set(['DmConv2DGradFilter', 'Conv2DBackpropFilter']);
 /**
  * Makes a convolution's input gradient wait for its weight and bias gradients. The runtime would otherwise compute the
  * whole chain of input gradients first, and keep everything that the weight gradients need until the end. The input
- * gradient reads its filter through a `DmOptimizationBarrier`, which copies it; filters are small compared with images.
+ * gradient reads its filter through a `DmOptimizationBarrier`, which copies it. Gradients that are smaller than the
+ * filter, as with two images, are left as they are: the copy would cost more than they hold.
  */
 export function scheduleWeightGradientsFirst(graph: Graph): Graph {
   const readers = new Map<Value, Node[]>();
@@ -20,6 +21,7 @@ export function scheduleWeightGradientsFirst(graph: Graph): Graph {
     if (!inputGradients.has(node.op)) return undefined;
     const dy = input(node, 'dy');
     const filter = input(node, 'filter');
+    if (sizeOf(dy.shape) < sizeOf(filter.shape)) return undefined;
     const isAvailable = (value: Value) => graphInputs.has(value) || builder.producer(value) !== undefined;
     const others = readers
       .get(dy)!
