@@ -20,8 +20,12 @@ const pad = [
   [1, 0],
 ] as const;
 
-const tall = [
+const above = [
   [3, 0],
+  [1, 1],
+] as const;
+const below = [
+  [0, 3],
   [1, 1],
 ] as const;
 
@@ -42,14 +46,20 @@ it.each([
   },
   { name: 'images that do not fill a block', x: [2, 5, 7, 16], w: [3, 3, 16, 16], options: {}, blocks: false },
   {
-    name: 'padding as high as the filter',
+    name: 'padding above as high as the filter',
     x: [16, 5, 7, 3],
     w: [3, 3, 3, 16],
-    options: {
-      pad: tall,
-    },
+    options: { pad: above },
     blocks: false,
   },
+  {
+    name: 'padding below as high as the filter',
+    x: [16, 5, 7, 3],
+    w: [3, 3, 3, 16],
+    options: { pad: below },
+    blocks: false,
+  },
+  { name: 'filter rows without a row of the image', x: [16, 1, 5, 3], w: [3, 3, 3, 16], options: {}, blocks: true },
   { name: 'one tap', x: [16, 5, 7, 16], w: [1, 1, 16, 16], options: {}, blocks: false },
 ])('weight gradient: $name', async ({ x, w, options, blocks }) => {
   const inputs = { x: floats(x), w: floats(w, 3) };
@@ -69,7 +79,26 @@ it.each([
   { name: 'three, x slides', x: [48, 26, 21, 16], w: [3, 3, 16, 1], options: {}, parts: 3, rows: 26 },
   { name: 'two, each in strips', x: [32, 36, 30, 2], w: [3, 2, 2, 16], options: { pad }, parts: 4, rows: 18 },
   { name: 'stride 2', x: [16, 72, 60, 1], w: [3, 3, 1, 16], options: { strides: 2 }, parts: 2, rows: 18 },
+  {
+    name: 'two, each in strips, x slides',
+    x: [32, 36, 30, 16],
+    w: [3, 2, 16, 2],
+    options: { pad },
+    parts: 4,
+    rows: 18,
+  },
+  { name: 'groups of two blocks', x: [64, 22, 23, 1], w: [3, 3, 1, 16], options: {}, parts: 2, rows: 22 },
+  { name: 'groups of two blocks, x slides', x: [64, 22, 23, 16], w: [3, 3, 16, 1], options: {}, parts: 2, rows: 22 },
+  {
+    name: 'stride 2, with rows left over',
+    x: [16, 74, 61, 1],
+    w: [3, 3, 1, 16],
+    options: { strides: 2, pad: 0 },
+    parts: 2,
+    rows: 18,
+  },
   { name: 'two, at stride 2', x: [32, 72, 60, 1], w: [3, 3, 1, 16], options: { strides: 2 }, parts: 4, rows: 18 },
+  { name: 'two, of a prime height', x: [32, 37, 28, 1], w: [3, 3, 1, 16], options: {}, parts: 2, rows: 37 },
   { name: 'a prime height', x: [16, 37, 28, 1], w: [3, 3, 1, 16], options: {}, parts: 1, rows: 37 },
 ] as const)('weight gradient of large images in parts: $name', async ({ x, w, options, parts, rows }) => {
   const inputs = { x: floats(x), w: floats(w, 3) };

@@ -16,21 +16,24 @@ interface Parts {
 }
 
 /**
- * Divides the operand that slides, [N, H, W, C], so that the filters of one part stay in the cache. It is divided into
- * blocks of images first, which copies nothing twice, and then into the smallest number of strips of H / strips rows
- * that suffices. A single strip if strips would need to be a single row: each strip also copies as many rows of the other
- * operand as the filter has, and more than 14 strips were not measured.
+ * Divides the operand that slides, [N, H, W, C], so that the filters of one part stay in the cache: into the smallest
+ * number of groups of whole blocks of images that suffices, which copies nothing twice. If single blocks of images are
+ * too large, each of them is divided into the smallest number of strips of H / strips rows that suffices, or into none
+ * if strips would need to be a single row: their windows of the other operand overlap by the filter's rows minus one.
  */
 function partsOf({ shape }: Value, block: number): Parts {
   const [n, h, w, c] = shape as [number, number, number, number];
   const bytes = 4 * n * h * w * Math.min(c, 4 * block);
-  if (bytes <= FILTER_IN_CACHE) return { groups: 1, strips: 1 };
-  const groups = n / block;
-  for (let strips = 1; 2 * strips <= h; strips++) {
-    if (h % strips === 0 && bytes / groups / strips <= FILTER_IN_CACHE) return { groups, strips };
-  }
-  return { groups, strips: 1 };
+  const fits = ({ groups, strips }: Parts) => bytes / groups / strips <= FILTER_IN_CACHE;
+  const blocks = n / block;
+  const groups = divisors(blocks).map((count) => ({ groups: count, strips: 1 }));
+  const strips = divisors(h).filter((count) => 2 * count <= h);
+  const inStrips = strips.map((count) => ({ groups: blocks, strips: count }));
+  return [...groups, ...inStrips].find(fits) ?? { groups: blocks, strips: 1 };
 }
+
+/** In ascending order. */
+const divisors = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1).filter((i) => n % i === 0);
 
 /** The operand that slides over the other: `dy` over x or, at stride 1, `x` over dy. */
 type Slid = 'dy' | 'x';
@@ -62,9 +65,10 @@ export const hasBlockedWeightGradient = (geometry: ConvGeometry, { block }: Pick
  *
  * It sums over images as a convolution sums over channels, slides all of dy over x (with the stride s as its dilation),
  * and has kh · kw output pixels. With the operands exchanged, x slides over dy and the taps come out in reverse order.
- * Columns of the operand that does not slide are padded beforehand, since a convolution that pads columns computes the
- * pixels of an output row one by one; one that pads rows leaves out the taps. A large operand slides in blocks of images and strips of rows, each over its own rows of
- * the other one, and the results are added. Only for geometries for which `hasBlockedWeightGradient` is true.
+ * Columns of the operand that does not slide are padded beforehand: a convolution that pads columns computes the pixels
+ * of an output row one by one. Rows are padded by the convolution, which skips the taps outside of the image. A large
+ * operand slides in groups of images and strips of rows, each over its own rows of the other one, and the results are
+ * added. Only for geometries for which `hasBlockedWeightGradient` is true.
  */
 export function blockedWeightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx: LoweringContext): string {
   const { strides, pad, filter } = geometry;

@@ -86,8 +86,8 @@ const groupNormGrad: Kernel = {
     const channelsOf = (name: string) => ctx.reshape(name, [e.n, e.groups, inGroup, e.positions]);
     const xs = channelsOf(channelsFirst(x, e, ctx));
     const dys = channelsOf(channelsFirst(input(node, 'dy'), e, ctx));
-    // Coefficients are [N, G, channels in the group] or [N, G, 1]. They have no axis for positions: the runtime sums
-    // over an axis before the last one matrix by matrix, at 80 us for 512 groups of 4 instead of 5 us.
+    // Coefficients are [N, G, channels in the group] or [N, G, 1], without a last axis for positions: ReduceSum over an
+    // axis that is not the last one takes 77 us for 512 sums of 4 or 8 values, and 4 us over the last one.
     const ofGroup = (name: string) => ctx.reshape(ctx.get(input(node, name)), [e.n, e.groups, 1]);
     const mean = ofGroup('mean');
     const invStd = ofGroup('invStd');

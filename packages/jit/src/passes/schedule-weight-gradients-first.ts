@@ -6,8 +6,8 @@ const weightGradients = new Set(['DmConv2DGradFilter', 'Conv2DBackpropFilter']);
 /**
  * Makes a convolution's input gradient wait for its weight and bias gradients. The runtime would otherwise compute the
  * whole chain of input gradients first, and keep everything that the weight gradients need until the end. The input
- * gradient reads its filter through a `DmOptimizationBarrier`, which copies it. Gradients that are smaller than the
- * filter, as with two images, are left as they are: the copy would cost more than they hold.
+ * gradient reads its filter through a `DmOptimizationBarrier`, which copies it. If the gradient is smaller than the
+ * filter, as with few images or many channels, the memory that it saves is not worth the copy.
  */
 export function scheduleWeightGradientsFirst(graph: Graph): Graph {
   const readers = new Map<Value, Node[]>();

@@ -209,8 +209,8 @@ export const presets: Readonly<Record<string, Preset>> = {
 export const defaultPreset = 'mnist';
 
 /**
- * Presets that train for hours: about how many, on `hoursMeasuredOn`. From 1050 ms per 16 images of the UNet
- * (tools/bench/results/step.json); the DiT's step takes 0.22 times as much processor time.
+ * Presets that train for hours: about how many, on `hoursMeasuredOn`. From 1058 ms per 16 images of the UNet
+ * (docs/engine.md, the median of three runs); the DiT's step takes 0.22 times as much processor time.
  */
 export const presetHours: Readonly<Record<string, number>> = { cifar10: 58, 'cifar10-dit': 13 };
 
