@@ -84,7 +84,7 @@ export async function compileProgram<Session extends Releasable>(
   const traceMs = lap();
   const graphs = runPipeline(traced, {
     kind: options.lower.target ?? 'cpu',
-    block: options.lower.block ?? 0,
+    blocked: options.lower.blocked,
     sharedState: options.sharedMemory && isShareable(state),
   });
   const optimizeMs = lap();

@@ -1,6 +1,7 @@
 import type { Engine } from '@dm/ops';
 import { type OnnxEngineOptions, openEngineOn, type EnginePlatform } from './onnx-engine.js';
 import { openRuntime } from './runtime/open-runtime.js';
+import { probeBlockedConvolutions } from './runtime/probes.js';
 import { defaultThreads } from './runtime/processors.js';
 import { type Device, devices } from './runtime/runtime.js';
 import { openUpdateThreads } from './update/threads.js';
@@ -31,6 +32,7 @@ export interface NodeEngineOptions extends Omit<OnnxEngineOptions, 'device'> {
 const node: Omit<EnginePlatform, 'openRuntime'> = {
   threads: async (wanted) => wanted ?? defaultThreads(),
   openUpdateThreads,
+  probeBlocked: probeBlockedConvolutions,
 };
 
 /**

@@ -6,9 +6,9 @@ import { DeviceExecution } from './execute/device-execution.js';
 import { HostExecution } from './execute/host-execution.js';
 import { OnnxProgram, type ProgramOptions } from './execute/program.js';
 import type { Compilation, EngineObserver } from './inspect/observer.js';
+import type { BlockedConvolutions } from './lower/context.js';
 import type { OnnxRuntimeModule } from './runtime/javascript.js';
 import { checkCpuPrecision, precisionChecker } from './precision-probe.js';
-import { probeBlockSize } from './runtime/probes.js';
 import {
   type ConvolutionLayout,
   convolutionLayouts,
@@ -37,7 +37,7 @@ export interface OnnxEngineOptions {
   readonly ort?: OnnxRuntimeModule;
   /**
    * `auto` (default) uses the runtime's blocked convolutions if a probe finds that they agree with the plain ones;
-   * `plain` never uses them.
+   * `plain` never uses them. A browser's runtime has none.
    */
   readonly convolutions?: 'auto' | 'plain';
   /**
@@ -72,6 +72,8 @@ export interface EnginePlatform {
   threads(wanted: number | undefined, ort: OnnxRuntimeModule | undefined): Promise<number | undefined>;
   /** Settings of sessions that only this platform has. */
   readonly deviceSettings?: Pick<RuntimeSessionOptions, 'deviceIndex' | 'tf32' | 'graphCapture'>;
+  /** Finds the runtime's blocked convolutions; without it, there are none. */
+  readonly probeBlocked?: (runtime: Runtime) => Promise<BlockedConvolutions | undefined>;
   /** Starts threads for updates of state in shared memory; without it, states are in ordinary memory. */
   readonly openUpdateThreads?: OpenUpdateThreads;
 }
@@ -96,11 +98,11 @@ export async function openEngineOn(platform: EnginePlatform, options: OnnxEngine
     ...platform.deviceSettings,
   };
   const observed = { ...settings, ...(profilePrefix !== undefined && { profilePrefix }) };
-  const infoOf = (block: number) => ({
+  const infoOf = (blocked?: BlockedConvolutions) => ({
     runtime: runtime.name,
     device,
     threads: threads ?? 'chosen by the runtime',
-    block,
+    block: blocked?.block ?? 0,
     ...(convolutionLayout !== undefined && { convolutionLayout }),
     ...platform.deviceSettings,
   });
@@ -108,7 +110,7 @@ export async function openEngineOn(platform: EnginePlatform, options: OnnxEngine
   const index = platform.deviceSettings?.deviceIndex;
   if ('openDevice' in runtime) {
     const memory = await openMemory(runtime, device, index);
-    const probed = new OnnxEngine(infoOf(0), {}, onDevice(memory, settings));
+    const probed = new OnnxEngine(infoOf(), {}, onDevice(memory, settings));
     try {
       await checkDevice(probed, device, index);
     } catch (error) {
@@ -116,12 +118,12 @@ export async function openEngineOn(platform: EnginePlatform, options: OnnxEngine
       throw error;
     }
     const checkPrecision = precisionChecker(probed, device, index);
-    return new OnnxEngine(infoOf(0), observer, onDevice(memory, observed, checkPrecision), () => memory.release());
+    return new OnnxEngine(infoOf(), observer, onDevice(memory, observed, checkPrecision), () => memory.release());
   }
   if (device !== 'cpu')
-    await checkDevice(new OnnxEngine(infoOf(0), {}, onHost(runtime, settings, 0, platform)), device);
-  const block = convolutions === 'plain' || device !== 'cpu' ? 0 : await probeBlockSize(runtime);
-  return new OnnxEngine(infoOf(block), observer, onHost(runtime, observed, block, platform));
+    await checkDevice(new OnnxEngine(infoOf(), {}, onHost(runtime, settings, undefined, platform)), device);
+  const blocked = convolutions === 'plain' || device !== 'cpu' ? undefined : await platform.probeBlocked?.(runtime);
+  return new OnnxEngine(infoOf(blocked), observer, onHost(runtime, observed, blocked, platform));
 }
 
 function checkLayout(layout: ConvolutionLayout, device: Device): void {
@@ -154,13 +156,13 @@ type CreateProgram = (owner: object, program: Program, options: ProgramOptions) 
 function onHost(
   runtime: Runtime,
   settings: RuntimeSessionOptions,
-  block: number,
+  blocked: BlockedConvolutions | undefined,
   { openUpdateThreads }: EnginePlatform,
 ): CreateProgram {
   const { device, threads = 1 } = settings;
   return (owner, program, options) => {
     const compiler = {
-      lower: { block, target: device === 'cpu' ? 'cpu' : 'gpu' },
+      lower: { blocked, target: device === 'cpu' ? 'cpu' : 'gpu' },
       createSession: (model: Uint8Array) => runtime.createSession(model, settings),
       sharedMemory: openUpdateThreads !== undefined && runtime.sharedArrays,
       checkPrecision: checkCpuPrecision,

@@ -1,6 +1,7 @@
 import { conv2d } from '@dm/ops';
 import type { Program } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
+import { blockedConvolutions } from './blocked.js';
 import type { LoweringTarget } from './context.js';
 import { lowerGraph } from './lower-graph.js';
 import { openOnnxEngine } from '../engine.js';
@@ -10,7 +11,11 @@ import { trace } from '../trace/trace.js';
 const program: Program = (_, { x, w }) => ({ outputs: { y: conv2d(x!, w!) } });
 const inputs = { x: floats([2, 5, 4, 32]), w: floats([3, 3, 32, 16], 2) };
 const domains = (block: number, target: LoweringTarget = 'cpu', specs = inputs) =>
-  new Set(lowerGraph(trace(program, {}, specs), { block, target }).nodes.map((node) => node.domain));
+  new Set(
+    lowerGraph(trace(program, {}, specs), { blocked: blockedConvolutions(block), target }).nodes.map(
+      (node) => node.domain,
+    ),
+  );
 
 describe('blocked convolutions', () => {
   it('are used if the channels are divisible by the block size, and never in a file or on a device', () => {

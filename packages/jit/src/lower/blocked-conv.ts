@@ -1,5 +1,5 @@
-import type { OnnxAttr, OnnxModel } from '../onnx/proto.js';
-import { LoweringContext } from './context.js';
+import type { OnnxAttr } from '../onnx/proto.js';
+import type { BlockedConv, FilterOfTaps, LoweringContext } from './context.js';
 
 /**
  * ONNX Runtime's CPU provider has, for its own optimizer, convolutions on blocked tensors: channels in blocks of 8 or
@@ -8,26 +8,6 @@ import { LoweringContext } from './context.js';
  * not documented, so the engine finds it by trying (`blockedProbe`). A graph with such nodes is for this machine only.
  */
 const DOMAIN = 'com.microsoft.nchwc';
-
-export interface FilterOfTaps {
-  /** In TF.js's order, [taps, I, O] with taps = kh · kw. */
-  readonly filter: string;
-  /** The channel axis of `filter` that the convolution sums over: the second (I) or the third (O, for dx). */
-  readonly over: 'in' | 'out';
-  readonly kernel: readonly [number, number];
-  readonly inChannels: number;
-  readonly outChannels: number;
-}
-
-export interface BlockedConv extends FilterOfTaps {
-  /** [N, I, H, W] */
-  readonly x: string;
-  readonly bias?: string | undefined;
-  readonly attrs: Readonly<Record<string, OnnxAttr>>;
-}
-
-export const blockable = (ctx: LoweringContext, inChannels: number, outChannels: number): boolean =>
-  ctx.block > 0 && inChannels % ctx.block === 0 && outChannels % ctx.block === 0;
 
 /** NCHW in, NCHW out; the reorders cost little compared with what the convolution gains. */
 export function blockedConv(conv: BlockedConv, ctx: LoweringContext): string {
@@ -80,24 +60,3 @@ export const convOfBlocks = (
   attrs: Readonly<Record<string, OnnxAttr>>,
   ctx: LoweringContext,
 ): string => ctx.product('Conv', operands, { domain: DOMAIN, attrs });
-
-/**
- * A tiny convolution computed both ways: inputs `x` and `filter` of the given shapes, outputs `plain` and `blocked`.
- */
-export function blockedProbe(block: number): { model: OnnxModel; shapes: Record<'x' | 'filter', number[]> } {
-  const ctx = new LoweringContext({ block });
-  const [inChannels, outChannels] = [2 * block, block];
-  const shapes = { x: [1, inChannels, 3, 3], filter: [9, inChannels, outChannels] };
-  const attrs = { pads: { ints: [1, 1, 1, 1] }, strides: { ints: [1, 1] }, dilations: { ints: [1, 1] } };
-  const kernel = ctx.reshape(ctx.transpose('filter', [2, 1, 0]), [outChannels, inChannels, 3, 3]);
-  ctx.onnx.output('plain', ctx.onnx.op('Conv', ['x', kernel], { attrs }));
-  const conv = { x: 'x', filter: 'filter', over: 'in', kernel: [3, 3], inChannels, outChannels, attrs } as const;
-  ctx.onnx.output('blocked', blockedConv(conv, ctx));
-  const info = (name: string, dims: readonly number[]) => ({ name, type: 'float32' as const, dims });
-  const model = {
-    ...ctx.model('probe'),
-    inputs: Object.entries(shapes).map(([name, dims]) => info(name, dims)),
-    outputs: ['plain', 'blocked'].map((name) => info(name, [1, outChannels, 3, 3])),
-  };
-  return { model, shapes };
-}

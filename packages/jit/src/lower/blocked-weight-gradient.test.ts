@@ -1,5 +1,6 @@
 import { conv2d } from '@dm/ops';
 import { expect, it } from 'vitest';
+import { blockedConvolutions } from './blocked.js';
 import { lowerGraph } from './lower-graph.js';
 import { openOnnxEngine } from '../engine.js';
 import { closeTo, expectSame, floats, runOnnx, withGradients } from '../testing.js';
@@ -8,7 +9,7 @@ import { trace } from '../trace/trace.js';
 /** Kernel sizes of the convolutions of blocks that only the weight gradient of such an image has. */
 const slidingKernels = (inputs: Parameters<typeof trace>[2], options: object): number[][] => {
   const program = withGradients(({ x, w }) => conv2d(x!, w!, options));
-  const { nodes } = lowerGraph(trace(program, {}, inputs), { block: 16 });
+  const { nodes } = lowerGraph(trace(program, {}, inputs), { blocked: blockedConvolutions(16) });
   const kernels = nodes
     .filter(({ op, domain }) => op === 'Conv' && domain !== '')
     .map(({ attrs }) => (attrs['kernel_shape'] as { ints: number[] }).ints);

@@ -46,7 +46,7 @@ type Slid = 'dy' | 'x';
 function slid({ x, filter, strides, dilations, pad }: ConvGeometry, block: number): Slid | undefined {
   const [kh, kw, inChannels, outChannels] = filter as [number, number, number, number];
   // A single tap is one output pixel per filter, for which the kernel is slow. Only strides 1 and 2 were measured.
-  const fits = block > 0 && x[0]! % block === 0 && kh > 1 && kw > 1;
+  const fits = x[0]! % block === 0 && kh > 1 && kw > 1;
   if (!fits || dilations.some((d) => d !== 1) || strides.some((s) => s > 2)) return undefined;
   // Otherwise a strip could lie outside of the image, without a row to multiply with.
   if (pad[0].some((rows) => rows >= kh)) return undefined;
@@ -55,7 +55,7 @@ function slid({ x, filter, strides, dilations, pad }: ConvGeometry, block: numbe
   return xFits ? 'x' : undefined;
 }
 
-export const hasBlockedWeightGradient = (geometry: ConvGeometry, { block }: Pick<LoweringContext, 'block'>): boolean =>
+export const hasBlockedWeightGradient = (geometry: ConvGeometry, block: number): boolean =>
   slid(geometry, block) !== undefined;
 
 /**

@@ -1,3 +1,4 @@
+import type { ConvGeometry } from './conv-geometry.js';
 import {
   type ConstData,
   type KernelCall,
@@ -9,7 +10,7 @@ import {
 } from '../graph/graph.js';
 import type { Precision } from '@dm/ops';
 import { OnnxBuilder, type OpOptions } from '../onnx/builder.js';
-import type { OnnxModel } from '../onnx/proto.js';
+import type { OnnxAttr, OnnxModel } from '../onnx/proto.js';
 
 /**
  * Memory layout of a tensor. `NHWC`: in the order of its axes, as in TF.js; any rank. `NCHW`: channels first, as ONNX
@@ -44,11 +45,49 @@ export const inLayout = <T>(layout: Layout, perAxis: readonly T[]): T[] =>
  */
 export type LoweringTarget = 'cpu' | 'gpu' | 'file';
 
+type Attributes = Readonly<Record<string, OnnxAttr>>;
+
+/** A filter of a convolution on blocked tensors, before its blocks are formed. */
+export interface FilterOfTaps {
+  /** In TF.js's order, [taps, I, O] with taps = kh · kw. */
+  readonly filter: string;
+  /** The channel axis of `filter` that the convolution sums over: the second (I) or the third (O, for dx). */
+  readonly over: 'in' | 'out';
+  readonly kernel: readonly [number, number];
+  readonly inChannels: number;
+  readonly outChannels: number;
+}
+
+/** A convolution of an image whose channels are not yet in blocks. */
+export interface BlockedConv extends FilterOfTaps {
+  /** [N, I, H, W] */
+  readonly x: string;
+  readonly bias?: string | undefined;
+  readonly attrs: Attributes;
+}
+
+/**
+ * How convolutions are lowered to the blocked ones of the runtime's CPU provider (see blocked-conv.ts). Node's engine
+ * passes them to the compiler if its runtime has them; pages do not load this code.
+ */
+export interface BlockedConvolutions {
+  /** Channels per block. */
+  readonly block: number;
+  conv(conv: BlockedConv, ctx: LoweringContext): string;
+  filter(filter: FilterOfTaps, ctx: LoweringContext): string;
+  convOfBlocks(operands: readonly string[], attrs: Attributes, ctx: LoweringContext): string;
+  convOverBlocks(operands: readonly string[], outChannels: number, attrs: Attributes, ctx: LoweringContext): string;
+  toBlocks(x: string, ctx: LoweringContext): string;
+  fromBlocks(x: string, channels: number, ctx: LoweringContext): string;
+  weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx: LoweringContext): string;
+  hasWeightGradient(geometry: ConvGeometry): boolean;
+}
+
 export interface LowerOptions {
   /** Default: `cpu`. */
   readonly target?: LoweringTarget;
-  /** Block size of blocked convolutions, as found by the engine's probe; 0 (default) disables them. */
-  readonly block?: number;
+  /** Blocked convolutions of the runtime, for the target `cpu`. Default: none. */
+  readonly blocked?: BlockedConvolutions | undefined;
 }
 
 /**
@@ -68,15 +107,23 @@ export class LoweringContext {
   private readonly transposes = new Map<string, { readonly source: string; readonly perm: readonly number[] }>();
 
   readonly target: LoweringTarget;
-  /** Channels per block of the runtime's blocked convolutions (see blocked-conv.ts); 0 disables them. */
+  /** The runtime's blocked convolutions, if it has them. */
+  readonly blocked: BlockedConvolutions | undefined;
+  /** Channels per block of `blocked`; 0 without them. */
   readonly block: number;
 
   /** Precision of the products of the node that is being lowered; files are always float32. */
   precision: Precision = 'f32';
 
-  constructor({ target = 'cpu', block = 0 }: LowerOptions = {}) {
+  constructor({ target = 'cpu', blocked }: LowerOptions = {}) {
     this.target = target;
-    this.block = target === 'cpu' ? block : 0;
+    this.blocked = target === 'cpu' ? blocked : undefined;
+    this.block = this.blocked?.block ?? 0;
+  }
+
+  /** `blocked`, if these numbers of channels fill whole blocks. */
+  blockedFor(...channels: readonly number[]): BlockedConvolutions | undefined {
+    return channels.every((count) => count % this.block === 0) ? this.blocked : undefined;
   }
 
   /** The nodes, constants, and opsets emitted so far. */

@@ -1,5 +1,4 @@
 import type { Value } from '../graph/graph.js';
-import { blockable, blockedFilter, convOfBlocks, fromBlocks, toBlocks } from './blocked-conv.js';
 import { convAttrs, type ConvGeometry } from './conv-geometry.js';
 import { plainConv } from './plain-conv.js';
 import type { LoweringContext } from './context.js';
@@ -57,9 +56,9 @@ export function inputGradient(
   }
   const { onnx } = ctx;
   const [kh, kw, inChannels, outChannels] = geometry.filter as [number, number, number, number];
-  const inBlocks = blockable(ctx, inChannels, outChannels);
+  const blocked = ctx.blockedFor(inChannels, outChannels);
   const flat = ctx.reshape(ctx.get(filter), [kh * kw, inChannels, outChannels]);
-  const image = inBlocks ? toBlocks(ctx.get(dy, 'NCHW'), ctx) : ctx.get(dy, 'NCHW');
+  const image = blocked === undefined ? ctx.get(dy, 'NCHW') : blocked.toBlocks(ctx.get(dy, 'NCHW'), ctx);
   const parts = rows.flatMap((row) =>
     columns.map((column) => {
       const tapIndices = row.taps.flatMap((a) => column.taps.map((b) => a * kw + b));
@@ -68,20 +67,20 @@ export function inputGradient(
       const kernel = [row.taps.length, column.taps.length] as const;
       const attrs = convAttrs({ ...geometry, strides: [1, 1], pad: [row.pad, column.pad] });
       const biases = biasName === undefined ? [] : [biasName];
-      if (!inBlocks) {
+      if (blocked === undefined) {
         const kernelOIHW = ctx.reshape(ctx.transpose(taps, [1, 2, 0]), [inChannels, outChannels, ...kernel]);
         return plainConv([image, kernelOIHW, ...biases], { kernel, image: geometry.y.slice(1, 3) }, attrs, ctx);
       }
-      const blocks = blockedFilter(
+      const blocks = blocked.filter(
         { filter: taps, over: 'out', kernel, inChannels: outChannels, outChannels: inChannels },
         ctx,
       );
       const all = { ...attrs, kernel_shape: { ints: kernel }, group: { int: 1 } };
-      return convOfBlocks([image, blocks, ...biases], all, ctx);
+      return blocked.convOfBlocks([image, blocks, ...biases], all, ctx);
     }),
   );
-  const whole = interleaved(parts, rows.length, columns.length, geometry, inBlocks ? ctx.block : 1, ctx);
-  return inBlocks ? fromBlocks(whole, inChannels, ctx) : whole;
+  const whole = interleaved(parts, rows.length, columns.length, geometry, blocked?.block ?? 1, ctx);
+  return blocked === undefined ? whole : blocked.fromBlocks(whole, inChannels, ctx);
 }
 
 /** Interleaves images [N, C / b, H, W, b], one per phase in row-major order, into one image of all their pixels. */

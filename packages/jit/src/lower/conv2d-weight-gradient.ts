@@ -1,5 +1,4 @@
 import type { Value } from '../graph/graph.js';
-import { blockedWeightGradient, hasBlockedWeightGradient } from './blocked-weight-gradient.js';
 import type { ConvGeometry } from './conv-geometry.js';
 import type { LoweringContext } from './context.js';
 import { padSpatial } from './plain-conv.js';
@@ -62,7 +61,8 @@ function sumOverImages(x: string, n: number, size: number, ctx: LoweringContext)
  * the other. Other strides and dilations use patches of x.
  */
 export function weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx: LoweringContext): string {
-  if (hasBlockedWeightGradient(geometry, ctx)) return blockedWeightGradient(x, dy, geometry, ctx);
+  const { blocked } = ctx;
+  if (blocked?.hasWeightGradient(geometry) === true) return blocked.weightGradient(x, dy, geometry, ctx);
   const {
     strides,
     dilations,

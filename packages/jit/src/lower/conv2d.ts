@@ -1,5 +1,4 @@
 import { input, type KernelCall, optionalInput, type Value } from '../graph/graph.js';
-import { blockable, blockedConv } from './blocked-conv.js';
 import { weightGradient } from './conv2d-weight-gradient.js';
 import { inputGradient } from './conv2d-input-gradient.js';
 import { convAttrs, type ConvGeometry, dmGeometry, tfGeometry } from './conv-geometry.js';
@@ -16,10 +15,11 @@ function forward(
 ): string {
   const [kh, kw, inChannels, outChannels] = geometry.filter as [number, number, number, number];
   const biasName = bias && ctx.get(bias);
-  if (blockable(ctx, inChannels, outChannels)) {
+  const blocked = ctx.blockedFor(inChannels, outChannels);
+  if (blocked !== undefined) {
     const taps = ctx.reshape(ctx.get(filter), [kh * kw, inChannels, outChannels]);
     const conv = { filter: taps, bias: biasName, over: 'in', kernel: [kh, kw], inChannels, outChannels } as const;
-    return blockedConv({ ...conv, x: ctx.get(x, 'NCHW'), attrs: convAttrs(geometry) }, ctx);
+    return blocked.conv({ ...conv, x: ctx.get(x, 'NCHW'), attrs: convAttrs(geometry) }, ctx);
   }
   const operands = [
     ctx.get(x, 'NCHW'),

@@ -1,5 +1,4 @@
 import { input, type KernelCall } from '../graph/graph.js';
-import { blockable, convOverBlocks } from './blocked-conv.js';
 import { convAttrs, type ConvGeometry, tfGeometry } from './conv-geometry.js';
 import { type Kernel } from './context.js';
 import { plainConv } from './plain-conv.js';
@@ -22,9 +21,14 @@ const depthwise: Kernel = {
     const x = ctx.get(input(node, 'x'), 'NCHW');
     const filter = ctx.get(input(node, 'filter'));
     const outShape = [channels * multiplier, 1, kh, kw];
-    if (multiplier === 1 && blockable(ctx, channels, channels)) {
-      const blocks = ctx.transpose(ctx.reshape(filter, [kh * kw, channels / ctx.block, ctx.block]), [1, 0, 2]);
-      ctx.set(node.outputs[0]!, convOverBlocks([x, ctx.reshape(blocks, outShape)], channels, attrs, ctx), 'NCHW');
+    const blocked = ctx.blockedFor(channels);
+    if (multiplier === 1 && blocked !== undefined) {
+      const blocks = ctx.transpose(ctx.reshape(filter, [kh * kw, channels / blocked.block, blocked.block]), [1, 0, 2]);
+      ctx.set(
+        node.outputs[0]!,
+        blocked.convOverBlocks([x, ctx.reshape(blocks, outShape)], channels, attrs, ctx),
+        'NCHW',
+      );
       return;
     }
     const perChannel = ctx.reshape(ctx.transpose(filter, [2, 3, 0, 1]), outShape);

@@ -14,6 +14,7 @@ import {
 import * as tf from '@tensorflow/tfjs-core';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { blockedConvolutions } from './blocked.js';
 import { openOnnxEngine } from '../engine.js';
 import { EngineError } from '../errors.js';
 import { exportOnnx } from '../export/export-onnx.js';
@@ -176,10 +177,10 @@ const blockInputs = {
 const lowered = (fn: Fn, target: 'cpu' | 'gpu'): OnnxModel => {
   const { main } = runPipeline(trace(withGradients(fn), {}, blockInputs), {
     kind: target,
-    block: target === 'cpu' ? 16 : 0,
+    ...(target === 'cpu' && { blocked: blockedConvolutions(16) }),
     sharedState: false,
   });
-  return lowerGraph(main, { target, block: 16 });
+  return lowerGraph(main, { target, blocked: blockedConvolutions(16) });
 };
 
 const types = { 1: 'float32', 10: 'float16', 16: 'bfloat16' } as const;
@@ -267,7 +268,7 @@ describe('passes', () => {
 
   it('keep the precision of fused convolutions; the sums of their filters are float32', () => {
     const graph = optimize(trace(withGradients(mixed('bf16', block)), {}, blockInputs));
-    const fused = fuseUpsampledConvolutions(graph, 16);
+    const fused = fuseUpsampledConvolutions(graph, blockedConvolutions(16));
     expect(fused.nodes.filter(({ attrs }) => attrs['inputShape'] !== undefined).length).toBeGreaterThan(0);
     const precisions = new Map<string, Set<unknown>>();
     for (const { op, precision } of fused.nodes) {

@@ -1,6 +1,7 @@
 import { conv2d, type Program, upsampleNearest } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
+import { blockedConvolutions } from '../lower/blocked.js';
 import { expectSame, floats, type Fn } from '../testing.js';
 import { trace } from '../trace/trace.js';
 import { eliminateDeadCode } from './eliminate-dead-code.js';
@@ -24,7 +25,10 @@ function ops(fn: Fn, images: number, block = 16): { before: string[]; after: str
   };
   const graph = optimize(trace(program, {}, inputs(images)));
   const names = ({ nodes }: typeof graph) => nodes.map(({ op }) => op).filter((op) => /Conv|Upsample/.test(op));
-  return { before: names(graph), after: names(eliminateDeadCode(fuseUpsampledConvolutions(graph, block))) };
+  return {
+    before: names(graph),
+    after: names(eliminateDeadCode(fuseUpsampledConvolutions(graph, blockedConvolutions(block)))),
+  };
 }
 
 const plain = ['DmUpsampleNearest', 'DmConv2D', 'DmConv2DGradInput', 'DmConv2DGradFilter', 'DmUpsampleNearestGrad'];

@@ -8,7 +8,7 @@ import {
   rewrite,
   type Value,
 } from '../graph/graph.js';
-import { hasBlockedWeightGradient } from '../lower/blocked-weight-gradient.js';
+import type { BlockedConvolutions } from '../lower/context.js';
 
 /** Strides of a convolution of the large image, [N, 2 H, 2 W, C], whose input gradient is the upsampled convolution. */
 const strides = [2, 2] as const;
@@ -40,10 +40,10 @@ const spread = Float32Array.from({ length: 16 * 9 }, (_, i) => {
  *
  * That is the input gradient of a stride-2 convolution with the 4x4 filter of these sums. Its own input gradient is
  * that convolution, and its weight gradient is the convolution's, from which the gradient of the 3x3 taps is gathered.
- * It takes 4/9 of the multiplications, and no image is enlarged. `block` is defined in `LoweringContext`; without
- * blocked convolutions, or if channels do not fill the blocks, the graph is not changed.
+ * It takes 4/9 of the multiplications, and no image is enlarged. Convolutions whose channels do not fill blocks are not
+ * changed.
  */
-export function fuseUpsampledConvolutions(graph: Graph, block: number): Graph {
+export function fuseUpsampledConvolutions(graph: Graph, blocked: BlockedConvolutions): Graph {
   const filters = new Map<Value, Value>();
   return rewrite(graph, (node, builder) => {
     const emit = emitterAs(node, builder);
@@ -57,7 +57,7 @@ export function fuseUpsampledConvolutions(graph: Graph, block: number): Graph {
     if (node.op === 'DmConv2D') {
       const small = beforeDoubling(input(node, 'x'), builder);
       const filter = input(node, 'filter');
-      if (small === undefined || !fits(node, filter.shape, block)) return undefined;
+      if (small === undefined || !fits(node, filter.shape, blocked)) return undefined;
       const [{ shape }] = node.outputs as readonly [Value];
       const bias = optionalInput(node, 'bias');
       const inputs = { dy: small, filter: filterOf(filter), ...(bias && { bias }) };
@@ -67,7 +67,7 @@ export function fuseUpsampledConvolutions(graph: Graph, block: number): Graph {
       const byLarge = builder.producer(input(node, 'dy'));
       if (byLarge?.op !== 'DmConv2DGradInput') return undefined;
       const filter = input(byLarge, 'filter');
-      if (!fits(byLarge, filter.shape, block)) return undefined;
+      if (!fits(byLarge, filter.shape, blocked)) return undefined;
       const inputs = { x: input(byLarge, 'dy'), filter: filterOf(filter) };
       const convolve = emitterAs({ ...node, precision: byLarge.precision }, builder);
       return [convolve('DmConv2D', inputs, { strides, pad }, node.outputs[0]!.shape)];
@@ -75,11 +75,11 @@ export function fuseUpsampledConvolutions(graph: Graph, block: number): Graph {
     if (node.op === 'DmConv2DGradFilter') {
       const small = beforeDoubling(input(node, 'x'), builder);
       const filterShape = node.attrs['filterShape'] as readonly number[];
-      if (small === undefined || !fits(node, filterShape, block)) return undefined;
+      if (small === undefined || !fits(node, filterShape, blocked)) return undefined;
       const dy = input(node, 'dy');
       const large = [4, 4, filterShape[3]!, filterShape[2]!];
       const geometry = { strides, dilations: [1, 1] as const, pad, x: dy.shape, filter: large, y: small.shape };
-      if (!hasBlockedWeightGradient(geometry, { block })) return undefined;
+      if (!blocked.hasWeightGradient(geometry)) return undefined;
       const attrs = { strides, pad, filterShape: large };
       return [gatherFilter(emit('DmConv2DGradFilter', { x: dy, dy: small }, attrs, large), emit)];
     }
@@ -96,9 +96,13 @@ function beforeDoubling(value: Value, builder: GraphBuilder): Value | undefined 
 /**
  * Whether `node` is a 3x3 convolution, or a gradient of one, with stride 1, padding 1, and channels in whole blocks.
  */
-function fits({ attrs }: Node, [kh, kw, inChannels, outChannels]: readonly number[], block: number): boolean {
+function fits(
+  { attrs }: Node,
+  [kh, kw, inChannels, outChannels]: readonly number[],
+  { block }: BlockedConvolutions,
+): boolean {
   const { strides: steps, pad: margins } = attrs as { strides: readonly number[]; pad: readonly (readonly number[])[] };
-  const inBlocks = block > 0 && inChannels! % block === 0 && outChannels! % block === 0;
+  const inBlocks = inChannels! % block === 0 && outChannels! % block === 0;
   return inBlocks && kh === 3 && kw === 3 && [...steps, ...margins.flat()].every((n) => n === 1);
 }
 

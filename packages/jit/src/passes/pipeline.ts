@@ -1,5 +1,5 @@
 import type { Graph } from '../graph/graph.js';
-import type { LoweringTarget } from '../lower/context.js';
+import type { BlockedConvolutions, LoweringTarget } from '../lower/context.js';
 import { chunkVectors } from './chunk-vectors.js';
 import { commonSubexpressions } from './common-subexpressions.js';
 import { constantFold } from './constant-fold.js';
@@ -15,8 +15,8 @@ import { sumsOfSquaresAsMatmul } from './sums-of-squares-as-matmul.js';
 /** What a graph is compiled for. */
 export interface Target {
   readonly kind: LoweringTarget;
-  /** Block size of the runtime's blocked convolutions (lower/blocked-conv.ts); 0 without them. */
-  readonly block: number;
+  /** The runtime's blocked convolutions, if it has them. */
+  readonly blocked?: BlockedConvolutions | undefined;
   /** Whether the state's long vectors are in memory shared with threads that can run an update kernel on them. */
   readonly sharedState: boolean;
 }
@@ -41,7 +41,7 @@ const onMain =
 
 const onCpu = ({ kind }: Target): boolean => kind === 'cpu';
 const onGpu = ({ kind }: Target): boolean => kind === 'gpu';
-const withBlockedConvolutions = ({ block }: Target): boolean => block > 0;
+const withBlockedConvolutions = ({ blocked }: Target): boolean => blocked !== undefined;
 
 /**
  * All passes over a traced graph, in order, each with what it gains and why it runs at this point. None of them changes
@@ -82,7 +82,7 @@ const pipeline: readonly Pass[] = [
   {
     name: 'fuseUpsampledConvolutions',
     when: withBlockedConvolutions,
-    run: onMain((graph, { block }) => fuseUpsampledConvolutions(graph, block)),
+    run: onMain((graph, { blocked }) => fuseUpsampledConvolutions(graph, blocked!)),
   },
   // Drops the upsampling nodes that were fused.
   {
@@ -138,5 +138,4 @@ export const runPipeline = (graph: Graph, target: Target): GraphModule =>
   passesFor(target).reduce<GraphModule>((module, { run }) => run(module, target), { main: graph });
 
 /** Runs the passes that suit any runtime. */
-export const optimize = (graph: Graph): Graph =>
-  runPipeline(graph, { kind: 'file', block: 0, sharedState: false }).main;
+export const optimize = (graph: Graph): Graph => runPipeline(graph, { kind: 'file', sharedState: false }).main;
