@@ -61,6 +61,8 @@ describe('a run as a zip', () => {
       out,
     });
     await expect(train({ out }, { resume: path })).rejects.toThrowWith({ code: 'FILE_EXISTS', contains: out });
+    const asFolder = { code: 'FILE_INVALID', contains: `dm train --resume --out ${out}` };
+    await expect(train({ out }, { resume: out })).rejects.toThrowWith(asFolder);
   });
 
   it('is the same file whenever it is exported, and opens in another store', async () => {

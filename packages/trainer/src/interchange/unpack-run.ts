@@ -1,6 +1,6 @@
 /** Runs as zip archives, in Node: `dm train --resume run.zip` and `dm export --format run`. */
 import { DataError, listZip, readZipEntry, verifyShard } from '@dm/data';
-import { createFile, makeFolder } from '@dm/files';
+import { createFile, fileKind, makeFolder } from '@dm/files';
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { configFile, readConfigFile } from '../config/config-file.js';
@@ -20,9 +20,15 @@ export function runNameOf(zip: string): string {
  * Unpacks the archive of a run into the new folder `out`. The archive may come from anybody: names, sizes, configuration,
  * and data are checked, and the folder appears complete or not at all. The run's `data` is then the shard in that folder.
  *
- * @throws {UserError} `FILE_INVALID` if it is not the archive of a run, or is damaged; `FILE_EXISTS` if `out` is not empty
+ * @throws {UserError} `FILE_INVALID` if it is not the archive of a run, or is a folder, or is damaged; `FILE_EXISTS` if `out` is not empty
  */
 export async function unpackRun(zip: string, out: string): Promise<RunFolder> {
+  if (fileKind(zip) === 'folder') {
+    throw new UserError(
+      `${zip} is a folder, not the zip archive of a run. If it is a run, resume it there: dm train --resume --out ${zip}`,
+      { code: 'FILE_INVALID' },
+    );
+  }
   checkNotExisting(out);
   const entries = await explained(zip, () => listZip(zip));
   checkZip(entries, zip, statSync(zip).size);
