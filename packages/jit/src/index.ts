@@ -5,6 +5,7 @@ export { dumpFiles, printGraph } from './inspect/dump.js';
 export { exportOnnx, type ExportOnnxOptions, type OnnxInput } from './export/export-onnx.js';
 export { openOnnxFile, type OnnxFile, type OnnxFileOptions } from './onnx-file.js';
 export type { Graph, TensorSpec } from './graph/graph.js';
+export { blockedConvolutions } from './lower/blocked.js';
 export { lowerGraph } from './lower/lower-graph.js';
 export type { Compilation, EngineObserver, ProgramRun } from './inspect/observer.js';
 export { encodeModel, type OnnxModel } from './onnx/proto.js';

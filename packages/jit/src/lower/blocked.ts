@@ -3,7 +3,10 @@ import { blockedWeightGradient, hasBlockedWeightGradient } from './blocked-weigh
 import { type BlockedConvolutions, LoweringContext } from './context.js';
 import type { OnnxModel } from '../onnx/proto.js';
 
-/** Blocked convolutions with `block` channels per block, a number that only a trial finds out: 8 or 16. */
+/**
+ * Blocked convolutions with `block` channels per block, a number that only a trial finds out: 8 or 16, as in
+ * `engine.info.block`. With 0 no convolution is lowered to them.
+ */
 export const blockedConvolutions = (block: number): BlockedConvolutions => ({
   block,
   conv: blockedConv,

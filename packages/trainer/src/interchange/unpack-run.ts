@@ -20,7 +20,8 @@ export function runNameOf(zip: string): string {
  * Unpacks the archive of a run into the new folder `out`. The archive may come from anybody: names, sizes, configuration,
  * and data are checked, and the folder appears complete or not at all. The run's `data` is then the shard in that folder.
  *
- * @throws {UserError} `FILE_INVALID` if it is not the archive of a run, or is a folder, or is damaged; `FILE_EXISTS` if `out` is not empty
+ * @throws {UserError} `FILE_INVALID` if it is a folder or not the archive of a run, or is damaged; `FILE_EXISTS` if `out`
+ *   is not empty
  */
 export async function unpackRun(zip: string, out: string): Promise<RunFolder> {
   if (fileKind(zip) === 'folder') {
