@@ -1,5 +1,5 @@
 /** Compiles a program for one signature into runtime sessions and, if the step is split, an update kernel. */
-import type { Precision, Program } from '@dm/ops';
+import { type Arrays, checkFrozenState, type Precision, type Program } from '@dm/ops';
 import { type Graph, type PortValue, sizeOf, type TensorSpec, type TensorSpecs } from './graph/graph.js';
 import { type Port, type PortKind, portName } from './graph/port.js';
 import { EngineError } from './errors.js';
@@ -7,6 +7,7 @@ import type { Compilation } from './inspect/observer.js';
 import type { LowerOptions } from './lower/context.js';
 import { lowerGraph } from './lower/lower-graph.js';
 import { encodeModel, type OnnxModel } from './onnx/proto.js';
+import { freezeState } from './passes/freeze-state.js';
 import { runPipeline } from './passes/pipeline.js';
 import { findRefusedNode, needsCpu } from './runtime/refused-node.js';
 import { trace } from './trace/trace.js';
@@ -53,6 +54,12 @@ export interface Specialization<Session> {
   readonly buffers: Readonly<Record<BufferKind, TensorSpecs>>;
 }
 
+/** What a program is compiled for. */
+export interface Signature {
+  readonly state: TensorSpecs;
+  readonly inputs: TensorSpecs;
+}
+
 export interface CompilerOptions<Session> {
   readonly lower: LowerOptions;
   readonly createSession: (model: Uint8Array) => Promise<Session>;
@@ -65,19 +72,20 @@ export interface CompilerOptions<Session> {
 }
 
 /**
- * Traces, optimizes, and lowers `program`, and creates the runtime sessions.
+ * Traces, optimizes, and lowers `program`, and creates the runtime sessions. `frozen` says that the program may not
+ * change the state; if it is the state's values, they are compiled in.
  * @throws {TraceError} if the program cannot be traced or lowered
  * @throws {EngineError} if the runtime refuses a graph, or the device a precision of the program
  */
 export async function compileProgram<Session extends Releasable>(
   program: Program,
   name: string,
-  state: TensorSpecs,
-  inputs: TensorSpecs,
+  { state, inputs }: Signature,
   options: CompilerOptions<Session>,
+  frozen: boolean | Arrays = false,
 ): Promise<Specialization<Session>> {
   const lap = stopwatch();
-  const traced = trace(program, state, inputs, name);
+  const traced = traceProgram(program, name, { state, inputs }, frozen);
   for (const precision of new Set(traced.nodes.map((node) => node.precision))) {
     if (precision !== undefined) await options.checkPrecision(precision);
   }
@@ -91,6 +99,16 @@ export async function compileProgram<Session extends Releasable>(
   const main = await compileSegment(graphs.main, { trace: traceMs, optimize: optimizeMs }, options);
   const update = graphs.update && (await compileUpdate(graphs.update, options));
   return { main, update, swaps: statesWrittenBy(main), buffers: bufferSpecs(main, update) };
+}
+
+function traceProgram(program: Program, name: string, { state, inputs }: Signature, frozen: boolean | Arrays): Graph {
+  const traced = trace(program, state, inputs, name);
+  if (frozen === false) return traced;
+  checkFrozenState(
+    name,
+    traced.outputs.flatMap(({ port }) => (port.kind === 'next' ? [port.name] : [])),
+  );
+  return frozen === true ? traced : freezeState(traced, frozen);
 }
 
 /** Creates the session of a graph. */

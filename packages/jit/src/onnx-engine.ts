@@ -203,11 +203,12 @@ class OnnxEngine implements Engine {
     private readonly release?: () => Promise<void>,
   ) {}
 
-  compile(program: Program, { name, ...commit }: CompileOptions = {}): CompiledProgram {
+  compile(program: Program, { name, frozenState = false, ...commit }: CompileOptions = {}): CompiledProgram {
     if (this.disposed) throw new EngineError('DISPOSED', 'the engine "onnx" has been disposed of');
     const compiled = this.createProgram(this, program, {
       name: name ?? (program.name || 'program'),
       commit,
+      frozenState,
       observer: this.observer,
       forget: () => void this.programs.delete(compiled),
     });

@@ -1,5 +1,5 @@
 import type { ImageSampler, SamplingProgress } from '@dm/core';
-import { checkInteger, checkOptions, type Engine, float32, type Float32NdArray } from '@dm/ops';
+import { checkInteger, checkOptions, type Engine, float32, type Float32NdArray, type StateHandle } from '@dm/ops';
 import { ConfigError } from './config-error.js';
 import { flatten } from './initialize.js';
 import { bufferLayout, parameterLayout } from './layout.js';
@@ -114,7 +114,7 @@ export interface PretrainedModel extends LoadedModel {
    * @throws {RangeError} if an option is invalid, or the model does not have the class; guidance needs a null class
    */
   sample(request?: SampleRequest): Promise<Float32NdArray>;
-  /** Frees the compiled programs. The engine remains the caller's. */
+  /** Frees the compiled programs and the engine's copy of the weights. The engine remains the caller's. */
   dispose(): Promise<void>;
 }
 
@@ -138,10 +138,13 @@ export async function fromPretrained(
   const { tensors, notes } = await pipeline.readWeights(model);
   const params = loadWeights(model, tensors);
   const [layout, buffers] = [parameterLayout(model), bufferLayout(model)];
-  const state = {
-    params: float32(flatten(params, layout), [layout.size]),
-    ...(buffers.size > 0 && { buffers: float32(flatten(params, buffers), [buffers.size]) }),
-  };
+  /** The engine's copy of the weights, from the first call of `sample` on. */
+  let state: StateHandle | undefined;
+  const loadState = (sampler: ImageSampler): Promise<StateHandle> =>
+    sampler.load({
+      params: float32(flatten(params, layout), [layout.size]),
+      ...(buffers.size > 0 && { buffers: float32(flatten(params, buffers), [buffers.size]) }),
+    });
   const { nullClass, classes } = labelsOf(model, pipeline);
   const names =
     pipeline.classes?.length === classes ? pipeline.classes : Array.from({ length: classes }, (_, i) => `${i}`);
@@ -162,6 +165,7 @@ export async function fromPretrained(
       prediction: pipeline.diffusion.prediction,
       schedule,
       sampler,
+      frozenState: true,
     });
     compiled = { key, sampler: created };
     return created;
@@ -190,6 +194,7 @@ export async function fromPretrained(
       chosen === undefined ? i % classes : chosen[i % chosen.length]!,
     );
     const prepared = await samplerFor(sampler);
+    state ??= await loadState(prepared);
     return prepared.sample({
       state,
       seed,
@@ -217,6 +222,8 @@ export async function fromPretrained(
       inTurn(async () => {
         await compiled?.sampler.dispose();
         compiled = undefined;
+        state?.dispose();
+        state = undefined;
       }),
   };
 }

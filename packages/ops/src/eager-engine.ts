@@ -11,7 +11,7 @@ import type {
   StateHandle,
   Tensors,
 } from './engine.js';
-import { checkArray, copyOf, describe, isCommitted, isDType } from './nd-array.js';
+import { checkArray, checkFrozenState, copyOf, describe, isCommitted, isDType } from './nd-array.js';
 
 export interface EagerOptions {
   /**
@@ -248,6 +248,12 @@ class EagerProgram implements CompiledProgram {
           (own) => `${this.name}: state "${name}" must stay ${own}, but the program returned ${describe(tensor)}`,
         );
         if (tensor !== state[name]) changed.push([name, tensor]);
+      }
+      if (this.options.frozenState === true) {
+        checkFrozenState(
+          this.name,
+          changed.map(([name]) => name),
+        );
       }
       for (const [name, { dtype }] of Object.entries(result.outputs)) {
         if (!isDType(dtype)) {

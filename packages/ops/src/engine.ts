@@ -61,7 +61,8 @@ export interface CompiledProgram {
   load(arrays: Arrays): Promise<StateHandle>;
   /**
    * Runs the program once: updates the state of `handle` and returns copies of the outputs.
-   * @throws {Error} if another call on the handle is still running
+   * @throws {Error} if another call on the handle is still running, or the program changes a state that it was compiled
+   *   not to change (`frozenState`)
    */
   run(handle: StateHandle, inputs: Arrays): Promise<Arrays>;
   /** Frees the compiled program. Handles stay valid. */
@@ -81,6 +82,13 @@ export interface CompileOptions {
    * on the CPU: a device may compute `isFinite` wrongly.
    */
   readonly commitIfFinite?: readonly string[];
+  /**
+   * The program never changes the state, and runs many times on the same values, as a sampler does: an engine may compile
+   * the values in. `@dm/jit` does so on the CPU, once per handle and again after the state has changed, since the runtime
+   * then rearranges weights once instead of in each run; results agree up to rounding. Other engines and devices ignore it.
+   * Default: false.
+   */
+  readonly frozenState?: boolean;
 }
 
 /** Runs programs, either eagerly on a TF.js backend or compiled (`@dm/jit`). */

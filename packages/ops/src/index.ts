@@ -26,7 +26,7 @@ export { remat } from './remat.js';
 export { currentScope, scope } from './scope.js';
 export { silu } from './silu.js';
 export { upsampleNearest, type UpsampleNearestOptions } from './upsample.js';
-export { checkArray, isCommitted } from './nd-array.js';
+export { checkArray, checkFrozenState, isCommitted } from './nd-array.js';
 export {
   checkChoice,
   checkInRange,

@@ -55,6 +55,17 @@ export function isCommitted(
   return (commitIf === undefined || scalar('commitIf', commitIf) !== 0) && areFinite.every(Boolean);
 }
 
+/**
+ * Checks that a program compiled with `frozenState` leaves the state alone; `changed` are the entries that it returned
+ * with other values. The message starts with `owner`.
+ * @throws {TypeError} if there are any
+ */
+export function checkFrozenState(owner: string, changed: readonly string[]): void {
+  if (changed.length === 0) return;
+  const entries = changed.map((name) => `"${name}"`).join(', ');
+  throw new TypeError(`${owner}: compiled with frozenState, but the program changes the state (${entries})`);
+}
+
 const describeAll = (arrays: Arrays): string =>
   Object.entries(arrays)
     .map(([name, array]) => `"${name}" ${describe(array)}`)

@@ -19,10 +19,11 @@ export async function samplingOf(training, sampling, engine) {
     path: discretePath(linearSchedule({ numTimesteps, betaStart, betaEnd }), { steps }),
     shape: model.inputShape,
     clip: 1,
+    frozenState: true,
   });
   const { params } = formulaWeights(model);
-  // With a handle the weights are copied once, not for each batch.
-  const state = await engine.compile(() => ({ outputs: {} })).load({ params: float32(params) });
+  // With a handle the weights are copied and compiled in once, not for each batch.
+  const state = await sampler.load({ params: float32(params) });
   const initialNoise = training.batch(0).noise;
   return { sampler, images: { state, seed: 0, n: initialNoise.shape[0], initialNoise } };
 }

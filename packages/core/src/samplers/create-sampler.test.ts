@@ -42,8 +42,7 @@ describe('createSampler', () => {
 
   test('one sampler, several states: arrays and a handle that stays usable', async () => {
     const prepared = createSampler(options());
-    const program = engine.compile(() => ({ outputs: {} }));
-    const handle = await program.load(state);
+    const handle = await prepared.load(state);
     const first = await prepared.sample({ state: handle, seed: 1, n: 2 });
     expect(await prepared.sample({ state: handle, seed: 1, n: 2 })).toEqual(first);
     expect(await prepared.sample({ state, seed: 1, n: 2 })).toEqual(first);
@@ -51,6 +50,17 @@ describe('createSampler', () => {
     expect(half.data).not.toEqual(first.data);
     handle.dispose();
     await prepared.dispose();
+  });
+
+  test('says whether states may be compiled in', () => {
+    const compiled: unknown[] = [];
+    const watched: Engine = {
+      ...engine,
+      compile: (program, given) => (compiled.push(given?.frozenState), engine.compile(program, given)),
+    };
+    createSampler({ ...options(), engine: watched });
+    createSampler({ ...options(), engine: watched, frozenState: true, guidance: { scale: 2 } });
+    expect(compiled).toEqual([false, true, true]);
   });
 
   test('leaves no tensor behind', async () => {

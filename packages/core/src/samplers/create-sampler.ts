@@ -38,10 +38,15 @@ export interface SamplerOptions extends X0Clipping {
   readonly shape: readonly number[];
   /** Classifier-free guidance, toward `inputs` and away from `unconditional`. Default: none. */
   readonly guidance?: Guidance;
+  /**
+   * Whether states stay the same from call to call, so that the engine may compile their values in, which takes longer and
+   * makes each step faster: see `frozenState` of @dm/ops. Default: false.
+   */
+  readonly frozenState?: boolean;
 }
 
 export interface SampleOptions extends BatchRequest {
-  /** The model's state, or a handle to it on the same engine, which the caller keeps and disposes. */
+  /** The model's state, or a handle to it on the same engine (see `load`), which the caller keeps and disposes. */
   readonly state: Arrays | StateHandle;
   /** Called after each step of each batch. An error it throws stops sampling. */
   readonly onStep?: (progress: SamplingProgress) => void | Promise<void>;
@@ -64,6 +69,8 @@ export interface SamplingProgress {
 
 /** A compiled sampler: the model and the sampler's arithmetic as one program, which runs once per stage. */
 export interface ImageSampler {
+  /** Copies a state into the engine, for any number of calls of `sample`; the caller disposes of the handle. */
+  load(state: Arrays): Promise<StateHandle>;
   /**
    * Samples images, float32 [N, H, W, C]. Calls that share a state handle must not overlap.
    * @throws {RangeError} if a count or a shape is invalid, or guidance is set and `unconditional` is missing
@@ -79,6 +86,7 @@ export interface ImageSampler {
  */
 export function createSampler(options: SamplerOptions): ImageSampler {
   const { engine, predict, prediction, sampler, path, shape, clip, threshold, guidance, sigmaData } = options;
+  const { frozenState = false } = options;
   const limit: X0Clipping = {
     ...(clip === undefined ? {} : { clip }),
     ...(threshold === undefined ? {} : { threshold }),
@@ -105,8 +113,8 @@ export function createSampler(options: SamplerOptions): ImageSampler {
       const kept = Object.entries(next.history).map(([name, tensor]) => [`history.${name}`, tensor] as const);
       return { outputs: { x: next.x, x0: next.x0, ...Object.fromEntries(kept) } };
     };
-  const plain = engine.compile(step(false), { name: `${sampler.name} step` });
-  const withGuidance = guidance && engine.compile(step(true), { name: `${sampler.name} step, guided` });
+  const plain = engine.compile(step(false), { name: `${sampler.name} step`, frozenState });
+  const withGuidance = guidance && engine.compile(step(true), { name: `${sampler.name} step, guided`, frozenState });
 
   const stages = plan.stages.map((stage) => {
     const isGuided = guidance !== undefined && guides(guidance, stage.level);
@@ -161,6 +169,7 @@ export function createSampler(options: SamplerOptions): ImageSampler {
   }
 
   return {
+    load: (state) => plain.load(state),
     async sample(request) {
       const batches = batchesOf(request, shape, path.initialScale);
       if (guidance && !request.unconditional) {

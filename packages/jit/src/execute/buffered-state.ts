@@ -16,6 +16,7 @@ interface Buffers<Buffer> {
 export abstract class BufferedState<Buffer extends TensorSpec> implements StateHandle {
   protected readonly buffers = new Map<string, Buffers<Buffer>>();
   running = false;
+  private changes = 0;
   private disposed = false;
   private invalidReason: string | undefined;
   private readonly whenDisposed: (() => void)[] = [];
@@ -35,6 +36,16 @@ export abstract class BufferedState<Buffer extends TensorSpec> implements StateH
     return Array.from(this.buffers.values(), ({ swapped }) => (swapped ? '1' : '0')).join('');
   }
 
+  /** Differs from what it was before the last change of the state. */
+  get version(): number {
+    return this.changes;
+  }
+
+  /** To be called when values have been, or may have been, overwritten. */
+  changed(): void {
+    this.changes++;
+  }
+
   current(name: string): Buffer {
     return this.entry(name).current;
   }
@@ -44,6 +55,7 @@ export abstract class BufferedState<Buffer extends TensorSpec> implements StateH
     const buffers = this.entry(name);
     [buffers.current, buffers.next] = [buffers.next!, buffers.current];
     buffers.swapped = !buffers.swapped;
+    this.changed();
   }
 
   /** Calls `free` when the handle is disposed of. */
@@ -85,19 +97,21 @@ export abstract class BufferedState<Buffer extends TensorSpec> implements StateH
     if (this.invalidReason !== undefined) throw new EngineError('STATE_LOST', this.invalidReason);
   }
 
-  /** While `work` is pending, nothing else may use the handle. */
+  /** While `work`, which may change the state, is pending, nothing else may use the handle. */
   protected async exclusively(work: () => void | Promise<void>): Promise<void> {
     this.check();
     this.running = true;
     try {
       await work();
     } finally {
+      this.changed();
       this.running = false;
     }
   }
 
-  /** The current buffers of the entries that `arrays` replace, with these arrays. */
+  /** The current buffers of the entries that `arrays` are to replace, with these arrays. */
   protected replaced(arrays: Arrays): (readonly [buffer: Buffer, array: NdArray])[] {
+    this.changed();
     return Object.entries(arrays).map(([name, array]) => {
       const { current } = this.entry(name);
       if (!fits(current, array)) {

@@ -26,6 +26,8 @@ export interface Execution<Session, State extends BufferedState<TensorSpec>> {
   readonly compiler: CompilerOptions<Session>;
   load(arrays: Arrays): Promise<State>;
   owns(handle: StateHandle): handle is State;
+  /** The values of a state, which a program may compile in; without it, values are out of reach. */
+  readonly valuesOf?: (state: State) => Arrays;
   bind(specialization: Specialization<Session>, state: State): Promise<Step>;
   /** Frees what bound steps use. */
   dispose(): Promise<void>;

@@ -32,6 +32,10 @@ export class HostExecution implements Execution<RuntimeSession, OnnxStateHandle>
     return handle instanceof OnnxStateHandle && handle.owner === this.owner;
   }
 
+  valuesOf(state: OnnxStateHandle): Arrays {
+    return state.values;
+  }
+
   async bind(specialization: Specialization<RuntimeSession>, state: OnnxStateHandle): Promise<Step> {
     const threads = specialization.update && (await this.start(specialization.update.module, state));
     return new Binding(specialization, state, threads);

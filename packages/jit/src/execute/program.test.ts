@@ -148,3 +148,91 @@ describe('a step that is split before its update', () => {
     await engine.dispose();
   });
 });
+
+describe('a program compiled with frozenState', () => {
+  const apply: Program = ({ params }, { x }) => {
+    const { w, b } = splitFlat(params!, layout);
+    return { outputs: { y: tf.tanh(tf.add(tf.matMul(x!, w!), b!)) } };
+  };
+  const rows = (count: number) => ({ x: floats([count, 600], count) });
+
+  /** An engine with a runtime that counts its sessions, and the sizes of the models that they were created from. */
+  async function countingEngine() {
+    const real = await openCApiRuntime();
+    const seen = { bytes: [] as number[], released: 0 };
+    const runtime: Runtime = {
+      name: 'counts sessions',
+      sharedArrays: true,
+      async createSession(model, settings) {
+        const session = await real.createSession(model, settings);
+        seen.bytes.push(model.length);
+        return { ...session, release: async () => (await session.release(), void seen.released++) };
+      },
+    };
+    return { seen, engine: await openOnnxEngine({ threads: 1, convolutions: 'plain', runtime }) };
+  }
+
+  it('is compiled with the values once per state and signature, and again after the state has changed', async () => {
+    const { seen, engine } = await countingEngine();
+    const program = engine.compile(apply, { frozenState: true });
+    const training = engine.compile(step);
+    const handle = await program.load(start);
+    const y = async (count = 2) => (await program.run(handle, rows(count)))['y'];
+    const first = await y();
+    const loose = engine.compile(apply);
+    expect({ y: first }).toBeAllClose(await loose.run(handle, rows(2)), { rtol: 1e-6, relativeTo: 'norm' });
+    const [frozen, bound] = seen.bytes;
+    expect(bound).toBeLessThan(2000);
+    expect(frozen).toBeGreaterThan(4 * layout.size);
+    expect(frozen).toBeLessThan(4 * layout.size + 2000); // each value once
+
+    await y();
+    await y(3);
+    await y();
+    expect(seen.bytes).toHaveLength(3);
+    expect(seen.released).toBe(0);
+
+    await training.run(handle, batch());
+    const trained = await y();
+    expect({ y: trained }).toBeAllClose(await loose.run(handle, rows(2)), { rtol: 1e-6, relativeTo: 'norm' });
+    expect(trained).not.toEqual(first);
+    expect([seen.bytes.length, seen.released]).toEqual([5, 2]); // the training step's, and again that of two rows
+
+    await handle.write({ params: start.params });
+    expect(await y()).toEqual(first);
+    expect([seen.bytes.length, seen.released]).toEqual([6, 3]);
+    await y();
+    expect(seen.bytes).toHaveLength(6);
+    await engine.dispose();
+    expect(seen.released).toBe(6);
+  });
+
+  it('keeps a session for each state until the state or the program is disposed of', async () => {
+    const { seen, engine } = await countingEngine();
+    const program = engine.compile(apply, { frozenState: true });
+    const [a, b] = [await program.load(start), await program.load({ ...start, params: vector(9) })];
+    const [ofA, ofB] = [await program.run(a, rows(2)), await program.run(b, rows(2))];
+    expect(ofA).not.toEqual(ofB);
+    expect(await program.run(a, rows(2))).toEqual(ofA);
+    expect([seen.bytes.length, seen.released]).toEqual([2, 0]);
+    a.dispose();
+    expect(await program.run(b, rows(2))).toEqual(ofB);
+    expect([seen.bytes.length, seen.released]).toEqual([2, 1]);
+    await program.dispose();
+    expect(seen.released).toBe(2);
+    b.dispose();
+    await engine.dispose();
+    expect(seen.released).toBe(2);
+  });
+
+  it('keeps the state and its specializations if a run fails', async () => {
+    const { seen, engine } = await countingEngine();
+    const program = engine.compile(apply, { frozenState: true });
+    const handle = await program.load(start);
+    const expected = await program.run(handle, rows(2));
+    await expect(program.run(handle, {})).rejects.toThrow(/matMul/);
+    expect(await program.run(handle, rows(2))).toEqual(expected);
+    expect([seen.bytes.length, seen.released]).toEqual([1, 0]);
+    await engine.dispose();
+  });
+});

@@ -7,7 +7,7 @@ import {
   type Program,
   type StateHandle,
 } from '@dm/ops';
-import { compileProgram, type Releasable, type Specialization } from '../compile.js';
+import { compileProgram, type Releasable, type Signature, type Specialization } from '../compile.js';
 import { EngineError } from '../errors.js';
 import type { TensorSpec, TensorSpecs } from '../graph/graph.js';
 import type { EngineObserver } from '../inspect/observer.js';
@@ -17,15 +17,32 @@ import type { Execution, Step } from './execution.js';
 export interface ProgramOptions {
   readonly name: string;
   readonly commit: Pick<CompileOptions, 'commitIf' | 'commitIfFinite'>;
+  /** Whether the program may not change the state, whose values are then compiled in if they are within reach. */
+  readonly frozenState: boolean;
   readonly observer: EngineObserver;
   /** Called once the program has been disposed of. */
   readonly forget: () => void;
 }
 
-/** A program, compiled once for each signature of state and inputs. */
+/** Specializations by the signature of state and inputs. */
+type Specializations<S> = Map<string, Promise<Specialization<S>>>;
+
+/** The specializations for the values that a state had at one version. */
+interface FrozenSpecializations<S> {
+  readonly version: number;
+  readonly specializations: Specializations<S>;
+}
+
+/**
+ * A program, compiled once for each signature of state and inputs; with `frozenState`, also for each state, and again
+ * after that has changed.
+ */
 export class OnnxProgram<S extends Releasable, State extends BufferedState<TensorSpec>> implements CompiledProgram {
-  private readonly specializations = new Map<string, Promise<Specialization<S>>>();
-  private readonly steps = new WeakMap<State, Map<Specialization<S>, Step>>();
+  private readonly specializations: Specializations<S> = new Map();
+  private readonly frozen = new Map<State, FrozenSpecializations<S>>();
+  private readonly steps = new WeakMap<State, WeakMap<Specialization<S>, Step>>();
+  /** Sessions that are being released. */
+  private readonly releases = new Set<Promise<void>>();
   private readonly runs = new Set<Promise<Arrays>>();
   private disposed = false;
 
@@ -61,7 +78,7 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
     const began = performance.now();
     handle.running = true;
     try {
-      const specialization = await this.specialization(specs, inputs);
+      const specialization = await this.specialization(handle, { state: specs, inputs });
       const step = await this.stepOf(specialization, handle);
       const { outputs, sessionMs, copiedBytes, update } = await step.compute(inputs);
       let updateMs = 0;
@@ -86,13 +103,11 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
     this.disposed = true;
     this.options.forget();
     await Promise.allSettled(this.runs);
-    const specializations = await Promise.allSettled(this.specializations.values());
-    this.specializations.clear();
     await this.execution.dispose();
-    for (const specialization of specializations) {
-      if (specialization.status === 'rejected') continue;
-      await specialization.value.main.session.release();
-    }
+    await releaseAll(this.specializations);
+    for (const { specializations } of this.frozen.values()) await releaseAll(specializations);
+    this.frozen.clear();
+    await Promise.all(this.releases);
   }
 
   private check(): void {
@@ -102,6 +117,7 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
   private async updating(update: () => Promise<void>, handle: State): Promise<void> {
     try {
       await update();
+      handle.changed();
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       const lost =
@@ -113,38 +129,67 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
   }
 
   private async stepOf(specialization: Specialization<S>, handle: State): Promise<Step> {
-    const known = this.steps.get(handle) ?? new Map<Specialization<S>, Step>();
+    const known = this.steps.get(handle) ?? new WeakMap<Specialization<S>, Step>();
     this.steps.set(handle, known);
     let step = known.get(specialization);
     if (step === undefined) known.set(specialization, (step = await this.execution.bind(specialization, handle)));
     return step;
   }
 
-  private specialization(state: TensorSpecs, inputs: TensorSpecs): Promise<Specialization<S>> {
+  private specialization(handle: State, { state, inputs }: Signature): Promise<Specialization<S>> {
     const signature = (specs: TensorSpecs) =>
       Object.entries(specs)
         .map(([name, { dtype, shape }]) => `${name}:${dtype}[${shape.join(',')}]`)
         .toSorted()
         .join(' ');
     const key = `${signature(state)} | ${signature(inputs)}`;
-    let specialization = this.specializations.get(key);
+    const values = this.options.frozenState ? this.execution.valuesOf?.(handle) : undefined;
+    const specializations = values === undefined ? this.specializations : this.frozenSpecializations(handle);
+    let specialization = specializations.get(key);
     if (specialization === undefined) {
-      specialization = this.compile(state, inputs);
-      this.specializations.set(key, specialization);
+      specialization = this.compile({ state, inputs }, values);
+      specializations.set(key, specialization);
       // A failed compilation is not cached: the next call reports it again.
-      specialization.catch(() => this.specializations.delete(key));
+      specialization.catch(() => specializations.delete(key));
     }
     return specialization;
   }
 
-  private async compile(state: TensorSpecs, inputs: TensorSpecs): Promise<Specialization<S>> {
-    const { name, observer } = this.options;
+  /** The specializations for the present values of a state. Those for its former values are released. */
+  private frozenSpecializations(handle: State): Specializations<S> {
+    const { version } = handle;
+    const known = this.frozen.get(handle);
+    if (known?.version === version) return known.specializations;
+    if (known === undefined) handle.onDispose(() => this.releaseFrozen(handle));
+    else this.releaseFrozen(handle);
+    const specializations: Specializations<S> = new Map();
+    this.frozen.set(handle, { version, specializations });
+    return specializations;
+  }
+
+  private releaseFrozen(handle: State): void {
+    const known = this.frozen.get(handle);
+    if (known === undefined) return;
+    this.frozen.delete(handle);
+    const release = releaseAll(known.specializations).finally(() => this.releases.delete(release));
+    this.releases.add(release);
+  }
+
+  private async compile(signature: Signature, values: Arrays | undefined): Promise<Specialization<S>> {
+    const { name, observer, frozenState } = this.options;
     observer.compiling?.(name);
     const began = performance.now();
     try {
-      return await compileProgram(this.program, name, state, inputs, this.execution.compiler);
+      return await compileProgram(this.program, name, signature, this.execution.compiler, values ?? frozenState);
     } finally {
       observer.compileEnded?.(name, performance.now() - began);
     }
   }
+}
+
+/** Releases the sessions of these specializations, and forgets them. */
+async function releaseAll<S extends Releasable>(specializations: Specializations<S>): Promise<void> {
+  const settled = await Promise.allSettled(specializations.values());
+  specializations.clear();
+  for (const result of settled) if (result.status === 'fulfilled') await result.value.main.session.release();
 }

@@ -22,6 +22,11 @@ export class OnnxStateHandle extends BufferedState<NdArray> {
     }
   }
 
+  /** The arrays of all entries. A step that changes an entry overwrites its array, or replaces it by another. */
+  get values(): Arrays {
+    return Object.fromEntries(this.names.map((name) => [name, this.current(name)]));
+  }
+
   /** Zeros, in shared memory if it has room for such an array. */
   empty(spec: TensorSpec): NdArray {
     return this.shared?.empty(spec) ?? emptyArray(spec);
@@ -36,8 +41,10 @@ export class OnnxStateHandle extends BufferedState<NdArray> {
   override swap(name: string): void {
     const { current, next } = this.entry(name);
     // Values in shared memory stay there, since kernels look for them there.
-    if (this.shared?.has(current) === true && !this.shared.has(next!)) return current.data.set(next!.data);
-    super.swap(name);
+    if (this.shared?.has(current) === true && !this.shared.has(next!)) {
+      current.data.set(next!.data);
+      this.changed();
+    } else super.swap(name);
   }
 
   async read(names: readonly string[] = this.names, into: Arrays = {}): Promise<Arrays> {

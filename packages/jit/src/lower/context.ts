@@ -229,6 +229,12 @@ export class LoweringContext {
     return result;
   }
 
+  /** Records the shape of a node's result, which `reshape` then need not change to it. */
+  shaped(name: string, shape: readonly number[]): string {
+    this.shapes.set(name, shape);
+    return name;
+  }
+
   cast(name: string, dtype: keyof typeof castTypes): string {
     return this.onnx.op('Cast', [name], { attrs: { to: { int: castTypes[dtype] } } });
   }

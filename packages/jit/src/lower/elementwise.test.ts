@@ -1,5 +1,10 @@
+import type { Program } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import type { TensorSpecs } from '../graph/graph.js';
+import type { LoweringTarget } from './context.js';
+import { lowerGraph } from './lower-graph.js';
+import { trace } from '../trace/trace.js';
 import { bools, expectSame, floats, type Fn, given, ints } from '../testing.js';
 
 const edges = given([-Infinity, -3.5, -1, -0.5, -1e-4, 0, 1e-4, 0.5, 1, 2.5, 3.5, Infinity, NaN]);
@@ -178,4 +183,43 @@ it('distinguishes constants that have the same JSON', async () => {
     tf.pad(x!, [[0, 1]], -Infinity),
   ];
   await expectSame(fn, { x: given([1, 2]) }, { grad: false });
+});
+
+describe('gray images and a single number', () => {
+  const gray = { x: floats([2, 3, 4, 1]), y: floats([2, 3, 4, 1], 5) };
+  const numbers = {
+    'a scalar': floats([], 2),
+    'a vector of one element': floats([1], 2),
+    'rank 4': floats([1, 1, 1, 1], 2),
+    'rank 5': floats([1, 1, 1, 1, 1], 2),
+  };
+  it.each(Object.entries(numbers))('%s', async (_, n) => {
+    const fn: Fn = ({ x, y, n }) => [tf.add(x!, n!), tf.sub(n!, x!), tf.mul(tf.add(tf.mul(x!, n!), y!), n!)];
+    const chosen: Fn = ({ x, y, n }) => [
+      tf.maximum(x!, n!),
+      tf.where(tf.greater(x!, n!), tf.mul(y!, n!), tf.add(x!, n!)),
+    ];
+    // TF.js has no gradient of a comparison, of a broadcast maximum, nor of a broadcast to rank 5.
+    await expectSame(fn, { ...gray, n }, { grad: n.shape.length < 5 });
+    await expectSame(chosen, { ...gray, n }, { grad: false });
+  });
+
+  it('constants, in any layout', async () => {
+    const fn: Fn = ({ x, w, y }) => [
+      tf.mul(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same'), 0.5),
+      tf.add(tf.div(tf.onesLike(y!), tf.add(tf.square(y!), 2)), tf.mul(tf.zerosLike(y!), 3)),
+      tf.maximum(tf.mean(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same'), [1, 2], true), 0.1),
+    ];
+    await expectSame(fn, { ...gray, w: floats([3, 3, 1, 2], 3) });
+  });
+
+  it('are vectors for this process, whose runtime would call a kernel for each element, and as written elsewhere', () => {
+    const program: Program = (_, { x, y }) => ({ outputs: { z: tf.add(tf.mul(tf.add(tf.mul(x!, 2), y!), 3), 1) } });
+    const ops = (specs: TensorSpecs, target: LoweringTarget) =>
+      lowerGraph(trace(program, {}, specs), { target }).nodes.map(({ op }) => op);
+    expect(ops(gray, 'cpu')).toEqual(['Reshape', 'Mul', 'Reshape', 'Add', 'Reshape', 'Mul', 'Add', 'Reshape']);
+    for (const target of ['file', 'gpu'] as const) expect(ops(gray, target)).toEqual(['Mul', 'Add', 'Mul', 'Add']);
+    const rgb = { x: floats([2, 3, 4, 3]), y: floats([2, 3, 4, 3]) };
+    expect(ops(rgb, 'cpu')).toEqual(['Mul', 'Add', 'Mul', 'Add']);
+  });
 });

@@ -1,7 +1,7 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import type { DType } from '@dm/ops';
-import { input, type KernelCall, type Node, type Value } from '../graph/graph.js';
-import { type Kernel, type Layout, type LoweringContext } from './context.js';
+import { input, type KernelCall, type Node, sizeOf, type Value } from '../graph/graph.js';
+import { inLayout, type Kernel, type Layout, type LoweringContext } from './context.js';
 
 type Build = (operands: readonly string[], ctx: LoweringContext, node: Node) => string;
 
@@ -29,11 +29,45 @@ function elementwise(build: Build, dtype?: DType | ((call: KernelCall) => DType)
       const rank = output.shape.length;
       const layout = commonLayout(node.inputs, rank, ctx);
       const operands = node.inputs.map((v) => ctx.operand(v, rank, layout));
-      const result = build(operands, ctx, node);
+      const shape = inLayout(layout, output.shape);
+      const result = isSlow(node, shape, ctx)
+        ? flattened(build, operands, shape, ctx, node)
+        : build(operands, ctx, node);
       const covered = node.inputs.some((v) => ctx.splat(v) === undefined && sameSize(v, output));
       ctx.set(output, covered ? result : expand(result, output, layout, ctx), layout);
     },
   };
+}
+
+/**
+ * ONNX Runtime's CPU provider calls a kernel for each element if an operand is a single number and the last axis of the
+ * others is 1, as in gray images: 590 instead of 14 us for 50,176 elements.
+ */
+function isSlow({ inputs, outputs: [output] }: Node, shape: readonly number[], ctx: LoweringContext): boolean {
+  if (ctx.target !== 'cpu' || shape.length < 2 || shape.at(-1) !== 1) return false;
+  const others = inputs.filter((v) => !isSingle(v, ctx));
+  return others.length > 0 && others.length < inputs.length && others.every((v) => sameSize(v, output!));
+}
+
+/** Whether an operand is a single number, which a repeated one becomes. */
+const isSingle = (value: Value, ctx: LoweringContext): boolean =>
+  ctx.splat(value) !== undefined || sizeOf(value.shape) === 1;
+
+/** Builds a node of operands of this shape, or single numbers, on vectors. */
+function flattened(
+  build: Build,
+  operands: readonly string[],
+  shape: readonly number[],
+  ctx: LoweringContext,
+  node: Node,
+): string {
+  const vector = [sizeOf(shape)];
+  const flat = operands.map((name, i) => {
+    const value = node.inputs[i]!;
+    if (!isSingle(value, ctx)) return ctx.reshape(name, vector);
+    return ctx.splat(value) !== undefined || value.shape.length < 2 ? name : ctx.reshape(name, []);
+  });
+  return ctx.reshape(ctx.shaped(build(flat, ctx, node), vector), shape);
 }
 
 const sameSize = (a: Value, b: Value): boolean =>

@@ -19,6 +19,12 @@ import { type DiffusionConfig, predictionOptionsOf, type SamplingConfig } from '
 /** Images per model call: enough to use the processor well, few enough to fit in memory. */
 export const samplingBatchSize = 64;
 
+/**
+ * Most parameters of a model whose weights are compiled in: larger ones take longer to compile than 50 steps gain (see
+ * "Sampling" in docs/engine.md).
+ */
+const mostFrozen = 2 ** 23;
+
 export interface ModelSamplerOptions {
   readonly engine: Engine;
   readonly model: Model;
@@ -32,6 +38,11 @@ export interface ModelSamplerOptions {
   readonly sampler: SamplingConfig;
   /** Name of the parameters [P] in the state; buffers are `buffers`. Default: `params`. */
   readonly weights?: string;
+  /**
+   * Whether states stay the same from call to call: weights of up to 2^23 parameters are then compiled in, which makes
+   * each step faster. Default: false, for weights that are still being trained.
+   */
+  readonly frozenState?: boolean;
 }
 
 /**
@@ -48,6 +59,7 @@ export function createModelSampler({
   schedule,
   sampler,
   weights = 'params',
+  frozenState = false,
 }: ModelSamplerOptions): ImageSampler {
   const { guidance, guidanceInterval } = sampler;
   return createSampler({
@@ -68,6 +80,7 @@ export function createModelSampler({
     }),
     sampler: samplerFromConfig(ownOptions(sampler)),
     path: noisePathFromConfig(sampler, schedule),
+    frozenState: frozenState && layout.size <= mostFrozen,
   });
 }
 

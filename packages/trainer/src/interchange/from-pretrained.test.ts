@@ -46,6 +46,19 @@ it.each(['tfjs-cpu', 'onnx'] as const)('from a folder, on %s', async (name) => {
   await engine.dispose();
 });
 
+it('is compiled once for any number of calls, and again after it has been disposed of', async () => {
+  let compilations = 0;
+  const engine = await openOnnxEngine({ observer: { compiled: () => void compilations++ } });
+  const model = await fromPretrained(pipeline, { engine });
+  const first = await model.sample(request);
+  expect(await model.sample(request)).toEqual(first);
+  expect(compilations).toBe(1);
+  await model.dispose();
+  expect(await model.sample(request)).toEqual(first);
+  expect(compilations).toBe(2);
+  await engine.dispose();
+});
+
 it('from a server', async () => {
   const asked: string[] = [];
   const server = createServer(({ url = '/' }, response) => {

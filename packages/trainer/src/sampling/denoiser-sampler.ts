@@ -13,12 +13,17 @@ import { predictionOptions, type Denoiser } from '../setup/denoiser.js';
 
 /**
  * Compiles a sampler over the state `weights` [P] (`params`, or an average's name) and `buffers`, as in a training
- * state.
+ * state. With `frozenState`, states stay the same from call to call, and small models are compiled in.
  *
  * @throws {UserError} if guidance is used with a model without a null class, or if sampler, path, and prediction do not fit
  *   together
  */
-export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weights: string): ImageSampler {
+export function createDenoiserSampler(
+  denoiser: Denoiser,
+  engine: Engine,
+  weights: string,
+  { frozenState = false }: { readonly frozenState?: boolean } = {},
+): ImageSampler {
   const { model, layout, bufferLayout, config } = denoiser;
   const { guidance } = config.sampler;
   if (guidance !== 1 && denoiser.nullClass === undefined) {
@@ -35,6 +40,7 @@ export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weight
       schedule: samplingSchedule(denoiser),
       sampler: config.sampler,
       weights,
+      frozenState,
     });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;

@@ -123,7 +123,7 @@ export async function generateSamples(options: GenerateSamplesOptions): Promise<
   const sampled = async (): Promise<Images> => {
     const engine = await openEngine(config.engine, { ...engineOptions(config), onPhase });
     try {
-      const sampler = createDenoiserSampler(denoiser, engine, 'params');
+      const sampler = createDenoiserSampler(denoiser, engine, 'params', { frozenState: true });
       const { data } = await inPhase(onPhase, 'sampling', () =>
         sampler.sample({
           state,

@@ -50,8 +50,8 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
   }
   const conditions = classCondition(denoiser, count);
   const engine = await openEngine(config.engine, { ...engineOptions(config), onPhase: options.onPhase });
-  const sampler = createDenoiserSampler(denoiser, engine, 'params');
-  const state = readWeights(denoiser, checkpoint, 'ema');
+  const sampler = createDenoiserSampler(denoiser, engine, 'params', { frozenState: true });
+  const state = await sampler.load(readWeights(denoiser, checkpoint, 'ema'));
   const { type, steps } = config.sampler;
   return {
     name: checkpoint.path,
