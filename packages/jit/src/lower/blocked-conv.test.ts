@@ -1,4 +1,4 @@
-import { conv2d } from '@dm/ops';
+import { conv2d, upsampleNearest } from '@dm/ops';
 import type { Program } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
 import { blockedConvolutions } from './blocked.js';
@@ -6,6 +6,9 @@ import type { LoweringTarget } from './context.js';
 import { lowerGraph } from './lower-graph.js';
 import { openOnnxEngine } from '../engine.js';
 import { closeTo, floats, runOnnx } from '../testing.js';
+import type { Graph } from '../graph/graph.js';
+import { freezeState } from '../passes/freeze-state.js';
+import { runPipeline } from '../passes/pipeline.js';
 import { trace } from '../trace/trace.js';
 
 const program: Program = (_, { x, w }) => ({ outputs: { y: conv2d(x!, w!) } });
@@ -33,5 +36,28 @@ describe('blocked convolutions', () => {
     expect([0, 8, 16]).toContain(auto.info['block']);
     expect(plain.info['block']).toBe(0);
     expect(await runOnnx(program, inputs, auto)).toBeAllClose(await runOnnx(program, inputs, plain), closeTo(2e-6));
+  });
+
+  it('have filters that the runtime rearranges in advance if they are constants', async () => {
+    const upsampled: Program = ({ w }, { x }) => ({ outputs: { y: conv2d(upsampleNearest(x!), w!) } });
+    const state = { w: floats([3, 3, 16, 32], 2) };
+    const images = { x: floats([2, 5, 4, 16]) };
+    const target = { kind: 'cpu', blocked: blockedConvolutions(16), sharedState: false } as const;
+    const reorders = (graph: Graph) => {
+      const { nodes } = lowerGraph(runPipeline(graph, target).main, { blocked: target.blocked });
+      return nodes.filter(({ op, domain }) => op === 'ReorderInput' && domain !== '').length;
+    };
+    const traced = trace(upsampled, state, images);
+    expect(reorders(traced)).toBe(1 + 4); // the image, and a filter for each of four pixels
+    expect(reorders(freezeState(traced, state))).toBe(1);
+
+    const engine = await openOnnxEngine({ threads: 1 });
+    const results = [];
+    for (const frozenState of [false, true]) {
+      const compiled = engine.compile(upsampled, { frozenState });
+      results.push(await compiled.run(await compiled.load(state), images));
+    }
+    await engine.dispose();
+    expect(results[1]).toBeAllClose(results[0]!, closeTo(2e-6));
   });
 });

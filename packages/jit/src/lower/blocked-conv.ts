@@ -18,7 +18,8 @@ export function blockedConv(conv: BlockedConv, ctx: LoweringContext): string {
 
 /**
  * [taps, I / b, b, O / b, b] → [kept / b, summed / b, taps, b summed, b kept]. If blocks must be transposed, this uses
- * the operator that puts an image's channels into blocks, which is several times faster than Transpose.
+ * the operator that puts an image's channels into blocks, which is several times faster than Transpose; but of constants,
+ * the runtime computes only standard operators in advance.
  */
 export function blockedFilter(
   { filter, over, kernel, inChannels, outChannels }: FilterOfTaps,
@@ -30,6 +31,10 @@ export function blockedFilter(
   if (over === 'in') {
     const apart = ctx.reshape(filter, [kh * kw, blocksIn, b, blocksOut, b]);
     return ctx.reshape(ctx.transpose(apart, [3, 1, 0, 2, 4]), [outChannels, inChannels, kh, kw]);
+  }
+  if (ctx.onnx.isConstant(filter)) {
+    const apart = ctx.reshape(filter, [kh * kw, blocksOut, b, blocksIn, b]);
+    return ctx.reshape(ctx.transpose(apart, [1, 3, 0, 4, 2]), [outChannels, inChannels, kh, kw]);
   }
   const turned = toBlocks(ctx.reshape(filter, [kh * kw, outChannels, 1, inChannels]), ctx);
   const apart = ctx.reshape(turned, [kh * kw, blocksOut, blocksIn, b * b]);

@@ -16,6 +16,7 @@ export class OnnxBuilder {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxTensor[] = [];
   private readonly known = new Map<string, readonly string[]>();
+  private readonly constants = new Set<string>();
   /** Prefix of node names; it shows up in profiles and in the runtime's errors. */
   scope = '';
 
@@ -37,7 +38,15 @@ export class OnnxBuilder {
     const results = Array.from({ length: outputs }, (_, i) => `${name}${i === 0 ? '' : `:${i}`}`);
     this.nodes.push({ op, domain, inputs, outputs: results, attrs, name });
     this.known.set(key, results);
+    if (inputs.length > 0 && inputs.every((input) => this.constants.has(input))) {
+      for (const result of results) this.constants.add(result);
+    }
     return results;
+  }
+
+  /** Whether a value depends on constants only. */
+  isConstant(value: string): boolean {
+    return this.constants.has(value);
   }
 
   /** Gives a value the name by which the graph's caller knows it. */
@@ -82,6 +91,7 @@ export class OnnxBuilder {
     const name = `const.${this.initializers.length}`;
     this.initializers.push({ name, type, dims, raw });
     if (key !== undefined) this.known.set(key, [name]);
+    this.constants.add(name);
     return name;
   }
 }
