@@ -11,14 +11,16 @@ const reshaping = new Set(['Reshape', 'ExpandDims', 'Identity']);
 /**
  * Replaces the state by constants with these values, and the weights into which a vector is split by parts of its array.
  * Nothing is copied: the arrays must not change until the graph has been encoded.
- * @throws {EngineError} if the values are larger than a model can be
+ * @throws {EngineError} if the values that the graph uses are larger than a model can be
  */
 export function freezeState(graph: Graph, values: Arrays): Graph {
-  const bytes = Object.values(values).reduce((sum, { data }) => sum + data.byteLength, 0);
+  const used = new Set([...graph.nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ value }) => value)]);
+  const state = graph.inputs.filter(({ port, value }) => port.kind === 'state' && used.has(value));
+  const bytes = state.reduce((sum, { port }) => sum + values[port.name]!.data.byteLength, 0);
   if (bytes > MOST_BYTES) {
     throw new EngineError(
       'RUNTIME_FAILED',
-      `${graph.name}: a state of ${Math.ceil(bytes / 2 ** 20)} MiB cannot be compiled in, as a model ends at 2 GiB; ` +
+      `${graph.name}: values of ${Math.ceil(bytes / 2 ** 20)} MiB cannot be compiled in, as a model ends at 2 GiB; ` +
         'compile the program without frozenState',
     );
   }
@@ -27,19 +29,15 @@ export function freezeState(graph: Graph, values: Arrays): Graph {
     constants.set(value, data);
     return { op: 'Const', inputs: [], inputNames: [], attrs: { data }, outputs: [value] };
   };
-  const state = graph.inputs.flatMap(({ port, value }) =>
-    port.kind === 'state' ? [constant(value, values[port.name]!.data)] : [],
-  );
-  return rewrite(
-    { ...graph, inputs: graph.inputs.filter(({ port }) => port.kind !== 'state'), nodes: [...state, ...graph.nodes] },
-    (node, builder) => {
-      const data = node.inputs.length === 0 ? undefined : constants.get(node.inputs[0]!);
-      const parts = data && partsOf(node, data);
-      if (parts === undefined) return undefined;
-      for (const [i, value] of node.outputs.entries()) builder.add(constant(value, parts[i]!));
-      return node.outputs;
-    },
-  );
+  const constantsOfState = state.map(({ port, value }) => constant(value, values[port.name]!.data));
+  const inputs = graph.inputs.filter(({ port }) => port.kind !== 'state');
+  return rewrite({ ...graph, inputs, nodes: [...constantsOfState, ...graph.nodes] }, (node, builder) => {
+    const data = node.inputs.length === 0 ? undefined : constants.get(node.inputs[0]!);
+    const parts = data && partsOf(node, data);
+    if (parts === undefined) return undefined;
+    for (const [i, value] of node.outputs.entries()) builder.add(constant(value, parts[i]!));
+    return node.outputs;
+  });
 }
 
 /** The elements of each output of a kernel that only divides or reshapes `data`; undefined for other kernels. */
