@@ -75,7 +75,9 @@ export interface CompilerOptions<Session> {
  * Traces, optimizes, and lowers `program`, and creates the runtime sessions. `frozen` says that the program may not
  * change the state; if it is the state's values, they are compiled in.
  * @throws {TraceError} if the program cannot be traced or lowered
- * @throws {EngineError} if the runtime refuses a graph, or the device a precision of the program
+ * @throws {TypeError} if the program changes a frozen state
+ * @throws {EngineError} if the runtime refuses a graph, the device a precision of the program, or frozen values are too
+ *   large for a model
  */
 export async function compileProgram<Session extends Releasable>(
   program: Program,

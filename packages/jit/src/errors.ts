@@ -14,7 +14,7 @@ export class TraceError extends DmError<'TRACE_FAILED'> {
 /**
  * Codes of `EngineError`:
  * - `RUNTIME_MISSING`: ONNX Runtime is not installed, or its library cannot be loaded.
- * - `RUNTIME_FAILED`: ONNX Runtime refused a graph or settings, or failed in a call.
+ * - `RUNTIME_FAILED`: ONNX Runtime refused a graph or settings, or failed in a call, or a graph is too large for it.
  * - `THREADS_UNAVAILABLE`: a page in a browser cannot have that many threads.
  * - `DEVICE_UNUSABLE`: the device does not work on this machine.
  * - `DEVICE_UNSUPPORTED`: the device lacks an operator that a program needs.

@@ -83,10 +83,11 @@ export interface CompileOptions {
    */
   readonly commitIfFinite?: readonly string[];
   /**
-   * The program never changes the state, and runs many times on the same values, as a sampler does: an engine may compile
-   * the values in. `@dm/jit` does so on the CPU, once per handle and again after the state has changed, since the runtime
-   * then rearranges weights once instead of in each run; results agree up to rounding. Other engines and devices ignore it.
-   * Default: false.
+   * The program never changes the state, and runs many times on the same values, as a sampler does. Every engine then
+   * refuses a program that changes it. `@dm/jit` on the CPU also compiles the values in, so that the runtime rearranges
+   * weights once instead of in each run: once per handle and shapes of inputs, and again after the state has changed. Each
+   * compilation has its own copy of the values, which must be smaller than 2 GiB. Results agree up to rounding. Default:
+   * false.
    */
   readonly frozenState?: boolean;
 }

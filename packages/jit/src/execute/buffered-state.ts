@@ -19,7 +19,7 @@ export abstract class BufferedState<Buffer extends TensorSpec> implements StateH
   private changes = 0;
   private disposed = false;
   private invalidReason: string | undefined;
-  private readonly whenDisposed: (() => void)[] = [];
+  private readonly whenDisposed = new Set<() => void>();
 
   /** `owner` is the engine that created it. */
   constructor(readonly owner: object) {}
@@ -58,9 +58,10 @@ export abstract class BufferedState<Buffer extends TensorSpec> implements StateH
     this.changed();
   }
 
-  /** Calls `free` when the handle is disposed of. */
-  onDispose(free: () => void): void {
-    this.whenDisposed.push(free);
+  /** Calls `free` when the handle is disposed of, unless the returned function has been called. */
+  onDispose(free: () => void): () => void {
+    this.whenDisposed.add(free);
+    return () => void this.whenDisposed.delete(free);
   }
 
   /** Called after an in-place update failed: the state is neither the old nor the new one and cannot be used again. */
@@ -111,7 +112,6 @@ export abstract class BufferedState<Buffer extends TensorSpec> implements StateH
 
   /** The current buffers of the entries that `arrays` are to replace, with these arrays. */
   protected replaced(arrays: Arrays): (readonly [buffer: Buffer, array: NdArray])[] {
-    this.changed();
     return Object.entries(arrays).map(([name, array]) => {
       const { current } = this.entry(name);
       if (!fits(current, array)) {

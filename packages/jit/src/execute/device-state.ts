@@ -59,6 +59,7 @@ export class DeviceState extends BufferedState<DeviceTensor> {
   async write(arrays: Arrays): Promise<void> {
     this.check();
     const replaced = this.replaced(arrays);
+    this.changed();
     await this.memory.upload(
       replaced.map(([, array]) => array),
       replaced.map(([tensor]) => tensor),

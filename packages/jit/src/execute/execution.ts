@@ -27,7 +27,7 @@ export interface Execution<Session, State extends BufferedState<TensorSpec>> {
   load(arrays: Arrays): Promise<State>;
   owns(handle: StateHandle): handle is State;
   /** The values of a state, which a program may compile in; without it, values are out of reach. */
-  readonly valuesOf?: (state: State) => Arrays;
+  readonly valuesOf?: ((state: State) => Arrays) | undefined;
   bind(specialization: Specialization<Session>, state: State): Promise<Step>;
   /** Frees what bound steps use. */
   dispose(): Promise<void>;

@@ -11,6 +11,7 @@ import { OnnxStateHandle } from './state.js';
 /** Runs a program's graphs on the engine's own arrays. */
 export class HostExecution implements Execution<RuntimeSession, OnnxStateHandle> {
   private readonly threads = new Set<UpdateThreads>();
+  readonly valuesOf: ((state: OnnxStateHandle) => Arrays) | undefined;
 
   /**
    * `owner` is the engine; `threadCount` is the number of threads that run an update. `openThreads` is needed if the
@@ -21,7 +22,10 @@ export class HostExecution implements Execution<RuntimeSession, OnnxStateHandle>
     readonly compiler: CompilerOptions<RuntimeSession>,
     private readonly threadCount: number,
     private readonly openThreads: OpenUpdateThreads | undefined,
-  ) {}
+  ) {
+    // Whether it gains anything on a device is not known.
+    if (compiler.lower.target === 'cpu') this.valuesOf = (state) => state.values;
+  }
 
   async load(arrays: Arrays): Promise<OnnxStateHandle> {
     const shared = this.compiler.sharedMemory && isShareable(arrays) ? new SharedMemory() : undefined;
@@ -30,10 +34,6 @@ export class HostExecution implements Execution<RuntimeSession, OnnxStateHandle>
 
   owns(handle: StateHandle): handle is OnnxStateHandle {
     return handle instanceof OnnxStateHandle && handle.owner === this.owner;
-  }
-
-  valuesOf(state: OnnxStateHandle): Arrays {
-    return state.values;
   }
 
   async bind(specialization: Specialization<RuntimeSession>, state: OnnxStateHandle): Promise<Step> {

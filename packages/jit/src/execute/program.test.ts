@@ -1,13 +1,15 @@
 import { type Arrays, openEagerEngine, flatLayout, type NdArray, type Program, splitFlat } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it, vi } from 'vitest';
+import type { CompilerOptions } from '../compile.js';
 import { openOnnxEngine } from '../engine.js';
 import { EngineError } from '../errors.js';
 import type { Compilation } from '../inspect/observer.js';
 import { openCApiRuntime } from '../runtime/c-api/runtime.js';
-import type { Runtime } from '../runtime/runtime.js';
+import type { Runtime, RuntimeSession } from '../runtime/runtime.js';
 import { floats, given } from '../testing.js';
 import type { openUpdateThreads } from '../update/threads.js';
+import { HostExecution } from './host-execution.js';
 
 const threads = vi.hoisted(() => ({ fail: false }));
 vi.mock('../update/threads.js', async (original) => {
@@ -159,14 +161,22 @@ describe('a program compiled with frozenState', () => {
   /** An engine with a runtime that counts its sessions, and the sizes of the models that they were created from. */
   async function countingEngine() {
     const real = await openCApiRuntime();
-    const seen = { bytes: [] as number[], released: 0 };
+    const seen = { bytes: [] as number[], released: 0, failing: false };
     const runtime: Runtime = {
       name: 'counts sessions',
       sharedArrays: true,
       async createSession(model, settings) {
         const session = await real.createSession(model, settings);
         seen.bytes.push(model.length);
-        return { ...session, release: async () => (await session.release(), void seen.released++) };
+        let isReleased = false;
+        const release = async () => {
+          if (isReleased) throw new Error('released twice');
+          isReleased = true;
+          if (seen.failing) throw new Error('not released');
+          await session.release();
+          seen.released++;
+        };
+        return { ...session, release };
       },
     };
     return { seen, engine: await openOnnxEngine({ threads: 1, convolutions: 'plain', runtime }) };
@@ -225,12 +235,75 @@ describe('a program compiled with frozenState', () => {
     expect(seen.released).toBe(2);
   });
 
-  it('keeps the state and its specializations if a run fails', async () => {
+  it('releases each session once, whenever the program and the state are disposed of', async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      const { seen, engine } = await countingEngine();
+      const program = engine.compile(apply, { frozenState: true });
+      const handle = await program.load(start);
+      await program.run(handle, rows(1));
+      const disposed = [program.dispose(), program.dispose()];
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      handle.dispose();
+      await Promise.all(disposed);
+      await engine.dispose();
+      expect(seen.released).toBe(1);
+    }
+  });
+
+  it('reports a session that cannot be released when the program is disposed of', async () => {
+    const { seen, engine } = await countingEngine();
+    const program = engine.compile(apply, { frozenState: true });
+    const [a, b] = [await program.load(start), await program.load(start)];
+    await program.run(a, rows(1));
+    await program.run(b, rows(1));
+    seen.failing = true;
+    a.dispose();
+    await new Promise(setImmediate);
+    seen.failing = false;
+    await expect(program.dispose()).rejects.toThrow(/^not released$/);
+    expect(seen.released).toBe(1);
+  });
+
+  it('may have no inputs, return its state, and have a state of any type, also an empty one', async () => {
+    const state = {
+      x: floats([2, 3]),
+      n: { dtype: 'int32', shape: [2], data: Int32Array.of(3, -4) } as const,
+      is: { dtype: 'bool', shape: [3], data: Uint8Array.of(1, 0, 1) } as const,
+      none: floats([0]),
+    };
+    const program: Program = ({ x, n, is, none }) => ({
+      outputs: {
+        x: x!,
+        twice: tf.add(n!, n!),
+        not: tf.logicalNot(is!),
+        chosen: tf.where(is!, x!, tf.neg(x!)),
+        none: none!,
+      },
+    });
+    const results: Arrays[] = [];
+    for (const engine of [await openOnnxEngine({ threads: 1 }), await openEagerEngine('tfjs-cpu')]) {
+      const compiled = engine.compile(program, { frozenState: true });
+      results.push(await compiled.run(await compiled.load(state), {}));
+      await engine.dispose();
+    }
+    expect(results[0]).toEqual(results[1]);
+    expect(results[0]!['twice']!.data).toEqual(Int32Array.of(6, -8));
+  });
+
+  it('has its values compiled in on the CPU only', () => {
+    const valuesOn = (target: 'cpu' | 'gpu') =>
+      new HostExecution({}, { lower: { target } } as CompilerOptions<RuntimeSession>, 1, undefined).valuesOf;
+    expect(valuesOn('cpu')).toBeDefined();
+    expect(valuesOn('gpu')).toBeUndefined();
+  });
+
+  it('keeps the state and its specializations if a run or a write fails', async () => {
     const { seen, engine } = await countingEngine();
     const program = engine.compile(apply, { frozenState: true });
     const handle = await program.load(start);
     const expected = await program.run(handle, rows(2));
     await expect(program.run(handle, {})).rejects.toThrow(/matMul/);
+    await expect(handle.write({ params: given([1]) })).rejects.toMatchObject({ code: 'STATE_MISMATCH' });
     expect(await program.run(handle, rows(2))).toEqual(expected);
     expect([seen.bytes.length, seen.released]).toEqual([1, 0]);
     await engine.dispose();

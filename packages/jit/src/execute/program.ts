@@ -31,6 +31,8 @@ type Specializations<S> = Map<string, Promise<Specialization<S>>>;
 interface FrozenSpecializations<S> {
   readonly version: number;
   readonly specializations: Specializations<S>;
+  /** Ends the release of them on the state's disposal. */
+  readonly unsubscribe: () => void;
 }
 
 /**
@@ -41,7 +43,7 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
   private readonly specializations: Specializations<S> = new Map();
   private readonly frozen = new Map<State, FrozenSpecializations<S>>();
   private readonly steps = new WeakMap<State, WeakMap<Specialization<S>, Step>>();
-  /** Sessions that are being released. */
+  /** Releases of sessions that are pending, or have failed, which `dispose` reports. */
   private readonly releases = new Set<Promise<void>>();
   private readonly runs = new Set<Promise<Arrays>>();
   private disposed = false;
@@ -104,9 +106,8 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
     this.options.forget();
     await Promise.allSettled(this.runs);
     await this.execution.dispose();
-    await releaseAll(this.specializations);
-    for (const { specializations } of this.frozen.values()) await releaseAll(specializations);
-    this.frozen.clear();
+    this.release(this.specializations);
+    for (const handle of this.frozen.keys()) this.releaseFrozen(handle);
     await Promise.all(this.releases);
   }
 
@@ -160,19 +161,28 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
     const { version } = handle;
     const known = this.frozen.get(handle);
     if (known?.version === version) return known.specializations;
-    if (known === undefined) handle.onDispose(() => this.releaseFrozen(handle));
-    else this.releaseFrozen(handle);
+    this.releaseFrozen(handle);
     const specializations: Specializations<S> = new Map();
-    this.frozen.set(handle, { version, specializations });
+    const unsubscribe = handle.onDispose(() => this.releaseFrozen(handle));
+    this.frozen.set(handle, { version, specializations, unsubscribe });
     return specializations;
   }
 
   private releaseFrozen(handle: State): void {
     const known = this.frozen.get(handle);
     if (known === undefined) return;
+    known.unsubscribe();
     this.frozen.delete(handle);
-    const release = releaseAll(known.specializations).finally(() => this.releases.delete(release));
+    this.release(known.specializations);
+  }
+
+  private release(specializations: Specializations<S>): void {
+    const release = releaseAll(specializations);
     this.releases.add(release);
+    release.then(
+      () => this.releases.delete(release),
+      () => {},
+    );
   }
 
   private async compile(signature: Signature, values: Arrays | undefined): Promise<Specialization<S>> {
@@ -187,9 +197,17 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
   }
 }
 
-/** Releases the sessions of these specializations, and forgets them. */
+/**
+ * Forgets these specializations and releases their sessions. If some cannot be released, rejects with the first reason
+ * after it has tried all.
+ */
 async function releaseAll<S extends Releasable>(specializations: Specializations<S>): Promise<void> {
-  const settled = await Promise.allSettled(specializations.values());
+  const all = [...specializations.values()];
   specializations.clear();
-  for (const result of settled) if (result.status === 'fulfilled') await result.value.main.session.release();
+  const released = await Promise.allSettled(
+    (await Promise.allSettled(all)).map(async (compiled) => {
+      if (compiled.status === 'fulfilled') await compiled.value.main.session.release();
+    }),
+  );
+  for (const result of released) if (result.status === 'rejected') throw result.reason;
 }

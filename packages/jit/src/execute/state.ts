@@ -63,6 +63,7 @@ export class OnnxStateHandle extends BufferedState<NdArray> {
   async write(arrays: Arrays): Promise<void> {
     this.check();
     for (const [current, array] of this.replaced(arrays)) current.data.set(array.data);
+    this.changed();
   }
 
   async update(names: readonly string[], change: (arrays: Arrays) => void | Promise<void>): Promise<void> {

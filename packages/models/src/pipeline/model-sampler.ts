@@ -20,8 +20,8 @@ import { type DiffusionConfig, predictionOptionsOf, type SamplingConfig } from '
 export const samplingBatchSize = 64;
 
 /**
- * Most parameters of a model whose weights are compiled in: larger ones take longer to compile than 50 steps gain (see
- * "Sampling" in docs/engine.md).
+ * Most parameters of a model whose weights are compiled in. At four times as many, compiling takes as long as 50 steps of
+ * one image gain ("Sampling" in docs/engine.md).
  */
 const mostFrozen = 2 ** 23;
 
