@@ -24,7 +24,7 @@ export class HostExecution implements Execution<RuntimeSession, OnnxStateHandle>
     private readonly openThreads: OpenUpdateThreads | undefined,
   ) {
     // Whether it gains anything on a device is not known.
-    if (compiler.lower.target === 'cpu') this.valuesOf = (state) => state.values;
+    if ((compiler.lower.target ?? 'cpu') === 'cpu') this.valuesOf = (state) => state.values;
   }
 
   async load(arrays: Arrays): Promise<OnnxStateHandle> {

@@ -144,11 +144,11 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
         .toSorted()
         .join(' ');
     const key = `${signature(state)} | ${signature(inputs)}`;
-    const values = this.options.frozenState ? this.execution.valuesOf?.(handle) : undefined;
-    const specializations = values === undefined ? this.specializations : this.frozenSpecializations(handle);
+    const valuesOf = this.options.frozenState ? this.execution.valuesOf : undefined;
+    const specializations = valuesOf === undefined ? this.specializations : this.frozenSpecializations(handle);
     let specialization = specializations.get(key);
     if (specialization === undefined) {
-      specialization = this.compile({ state, inputs }, values);
+      specialization = this.compile({ state, inputs }, valuesOf?.(handle));
       specializations.set(key, specialization);
       // A failed compilation is not cached: the next call reports it again.
       specialization.catch(() => specializations.delete(key));
