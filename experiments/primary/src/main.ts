@@ -80,7 +80,8 @@ async function next(minutes: number, parallel: number, threads: number): Promise
     const { next: trial } = planOf(laptop, results);
     if (trial !== undefined && trial.stage !== 'tuning') {
       const commit = await frozenCommit(home, results);
-      if (commitOf(here) !== commit) {
+      // Even if the tree at hand is at that commit: it may be changed and built again while trials run.
+      if (home === here || commitOf(here) !== commit) {
         const args = [
           'next',
           '--minutes',

@@ -4,6 +4,7 @@ import type { Size } from './sizes.js';
 import {
   finals,
   firstTuning,
+  furtherTuning,
   secondary,
   secondTuning,
   trialName,
@@ -53,10 +54,16 @@ export function planOf(size: Size, results: Results, seeds: Seeds = results.read
   };
   if (!isComplete(first)) return upTo();
   const scores = new Map(first.done.map((result) => [result.name, scoreOf(result)]));
-  const second = add('tuning at N/2', secondTuning(size, scores));
-  if (!isComplete(second)) return upTo();
-  for (const result of second.done) scores.set(result.name, scoreOf(result));
-  const rates = tunedRates(second.trials, scores);
+  const tried: Trial[] = [];
+  let round = secondTuning(size, scores);
+  for (let name = 'tuning at N/2'; round.length > 0; name = 'tuning at N/2, beyond the best rate at the edge') {
+    const part = add(name, round);
+    if (!isComplete(part)) return upTo();
+    for (const result of part.done) scores.set(result.name, scoreOf(result));
+    tried.push(...round);
+    round = furtherTuning(size, tried, scores);
+  }
+  const rates = tunedRates(tried, scores);
   add('finals', finals(size, rates, seeds));
   add('secondary', secondary(size, rates));
   return upTo({ rates });

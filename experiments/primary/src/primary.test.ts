@@ -12,7 +12,17 @@ import { baseline, finalRecipes, linearDecay, method, type Prediction } from './
 import { reportText } from './report.js';
 import { openResults, preregHash, type Point, type Results, type TrialResult } from './results.js';
 import { laptop } from './sizes.js';
-import { configOf, finals, firstTuning, secondary, secondTuning, trialName, tunedRates, type Trial } from './trials.js';
+import {
+  configOf,
+  finals,
+  firstTuning,
+  furtherTuning,
+  secondary,
+  secondTuning,
+  trialName,
+  tunedRates,
+  type Trial,
+} from './trials.js';
 
 const home = fileURLToPath(new URL('..', import.meta.url));
 const rates = { epsilon: { constant: 1e-3, decayed: 2e-3 }, v: { constant: 1e-3, decayed: 4e-3 } };
@@ -47,6 +57,34 @@ describe('the plan', () => {
     expect(ofOne.map(({ lr }) => lr)).toEqual([7.07e-4, 1e-3, 1.41e-3, 2e-3, 2.83e-3]);
     for (const trial of second) scores.set(trialName(trial), score(trial));
     expect(tunedRates(second, scores).v).toEqual({ constant: 1e-3, decayed: 1e-3 });
+    expect(furtherTuning(laptop, second, scores)).toEqual([]);
+  });
+
+  it('tunes further while the best rate is the lowest or the highest tried', () => {
+    const first = firstTuning(laptop);
+    // The optimum of v with linear decay is above the rates of the second round, that of epsilon below.
+    const optimum = ({ prediction, recipe }: Trial) =>
+      recipe !== linearDecay ? 1.41e-3 : prediction === 'v' ? 8e-3 : 2e-4;
+    const scores = new Map<string, number>();
+    const measure = (trials: readonly Trial[]) => {
+      for (const trial of trials) scores.set(trialName(trial), Math.abs(Math.log(trial.lr / optimum(trial))));
+    };
+    measure(first);
+    const tried = secondTuning(laptop, scores);
+    measure(tried);
+    const rounds: string[][] = [];
+    for (;;) {
+      const round = furtherTuning(laptop, tried, scores);
+      if (round.length === 0) break;
+      rounds.push(round.map(({ prediction, lr }) => `${prediction} ${lr}`));
+      measure(round);
+      tried.push(...round);
+    }
+    expect(rounds).toEqual([['epsilon 0.00025', 'v 0.008'], ['epsilon 0.000177', 'v 0.0113'], ['epsilon 0.000125']]);
+    expect(tunedRates(tried, scores)).toEqual({
+      epsilon: { constant: 1.41e-3, decayed: 1.77e-4 },
+      v: { constant: 1.41e-3, decayed: 8e-3 },
+    });
   });
 });
 
@@ -160,8 +198,11 @@ describe('the folder of results', () => {
     expect(planOf(laptop, results).pending).toEqual(firstTuning(laptop));
     const save = async (trials: readonly Trial[]) => {
       for (const trial of trials) {
-        const { name, ...rest } = simulated(1, [101])[0]!;
-        await results.save({ ...rest, name: trialName(trial), stage: trial.stage });
+        const [{ name, points, ...rest }] = simulated(1, [101]) as [TrialResult];
+        // The optimum is a learning rate of 2e-3.
+        const losses = { ema: { geometricMean: 0.06 + Math.abs(Math.log(trial.lr / 2e-3)), buckets: [] } };
+        const point = { ...points[0]!, losses };
+        await results.save({ ...rest, name: trialName(trial), stage: trial.stage, points: [point] });
         expect(name).not.toBe(trialName(trial));
       }
     };

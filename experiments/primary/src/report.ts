@@ -31,6 +31,7 @@ export function reportText(results: Results, size: Size, seeds?: Seeds): string 
     ...tuningSection(plan),
     ...gateSection(analysis, bounds),
     ...speedupSection(analysis),
+    ...deviationsSection(results),
   ].join('\n\n')}\n`;
 }
 
@@ -54,6 +55,13 @@ function tuningSection({ parts }: Plan): string[] {
     'E1 on held-out training images, one seed, which no final uses.',
     markdownTable(['prediction', 'recipe', 'learning rate', 'steps', 'E1', 'seconds of training'], rows),
   ];
+}
+
+/** What was done otherwise than PREREG.md says, from `deviations.json`: an array of sentences. */
+function deviationsSection(results: Results): string[] {
+  const deviations = (results.read('deviations') as readonly string[] | undefined) ?? [];
+  const list = deviations.map((one) => `- ${one}`).join('\n');
+  return ['## Deviations from the plan', list === '' ? 'None so far.' : list];
 }
 
 function gateSection({ gate }: Analysis, bounds: BoundsResult | undefined): string[] {

@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Split } from '@dm/data';
 import type { FeatureExtractor, MetricValue } from '@dm/eval';
-import { evaluateSets, train, UserError, validationLoss } from '@dm/trainer';
+import { evaluateSets, readMetrics, runFolder, train, UserError, validationLoss } from '@dm/trainer';
 import { commitOf } from './frozen.js';
 import { preregHash, rounded, type Point, type RangeLosses, type TrialResult } from './results.js';
 import type { Size } from './sizes.js';
@@ -36,10 +36,9 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
   const out = join(cache, size.name, 'runs', trialName(trial).replaceAll('/', '.'));
   const config = configOf(trial, size, data.train, out);
   const isStarted = existsSync(join(out, 'config.json'));
-  const began = performance.now();
   let hasDiverged = false;
   try {
-    const budgets = until === Infinity ? {} : { seconds: Math.max(1, (until - began) / 1000) };
+    const budgets = until === Infinity ? {} : { seconds: Math.max(1, (until - performance.now()) / 1000) };
     const { status, step } = await train({ ...config, budgets, threads }, { resume: isStarted });
     if (status !== 'finished') return undefined;
     if (step !== trial.steps) throw new Error(`${out} finished after ${step} of ${trial.steps} steps.`);
@@ -47,7 +46,7 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
     if (!(error instanceof UserError && error.code === 'LOSS_NOT_FINITE')) throw error;
     hasDiverged = true;
   }
-  const trained = performance.now();
+  const began = performance.now();
   const points: Point[] = [];
   for (const step of hasDiverged ? [] : trial.measureAt) points.push(await measure(trial, context, out, step));
   const result: TrialResult = rounded({
@@ -62,7 +61,11 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
     measuredOn: trial.stage === 'tuning' ? ('validation' as const) : ('test' as const),
     points,
     ...(hasDiverged && { hasDiverged }),
-    seconds: { training: (trained - began) / 1000, measuring: (performance.now() - trained) / 1000 },
+    seconds: {
+      // Of all sessions that the run took.
+      training: readMetrics(runFolder(out).metrics).at(-1)?.seconds ?? 0,
+      measuring: (performance.now() - began) / 1000,
+    },
     machine: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
     threads,
     code: commitOf(project),

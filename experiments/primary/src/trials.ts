@@ -66,18 +66,43 @@ export function secondTuning(size: Size, scores: ReadonlyMap<string, number>): T
       const [a, b] = first.toSorted((x, y) => scores.get(trialName(x))! - scores.get(trialName(y))!);
       const best = [a!.lr, b!.lr].toSorted((x, y) => x - y);
       return [best[0]! / Math.SQRT2, best[0]!, best[0]! * Math.SQRT2, best[1]!, best[1]! * Math.SQRT2]
-        .map((rate) => Number(rate.toPrecision(3)))
+        .map(toThreeDigits)
         .filter((rate, i, all) => all.indexOf(rate) === i);
     },
     firstTuning(size),
   );
 }
 
-function tuning(steps: number, ratesOf: (first: readonly Trial[]) => readonly number[], first: readonly Trial[] = []) {
+/**
+ * A further round at N / 2: the next half octave beyond the best rate of a family, if that is the lowest or the highest
+ * of those tried. Empty if all best rates lie between others. `tried` are the trials at N / 2 so far.
+ */
+export function furtherTuning(size: Size, tried: readonly Trial[], scores: ReadonlyMap<string, number>): Trial[] {
+  return tuning(
+    size.steps / 2,
+    (same) => {
+      const best = bestOf(same, scores).lr;
+      const rates = same.map(({ lr }) => lr);
+      return [
+        ...(best === Math.min(...rates) ? [best / Math.SQRT2] : []),
+        ...(best === Math.max(...rates) ? [best * Math.SQRT2] : []),
+      ].map(toThreeDigits);
+    },
+    tried,
+  );
+}
+
+const toThreeDigits = (rate: number) => Number(rate.toPrecision(3));
+
+function bestOf(trials: readonly Trial[], scores: ReadonlyMap<string, number>): Trial {
+  return trials.toSorted((a, b) => scores.get(trialName(a))! - scores.get(trialName(b))!)[0]!;
+}
+
+function tuning(steps: number, ratesOf: (same: readonly Trial[]) => readonly number[], before: readonly Trial[] = []) {
   return predictions.flatMap((prediction) =>
     families.flatMap((family) => {
       const recipe = tunedWith[family];
-      const same = first.filter((trial) => trial.prediction === prediction && trial.recipe === recipe);
+      const same = before.filter((trial) => trial.prediction === prediction && trial.recipe === recipe);
       return ratesOf(same).map((lr): Trial => ({
         stage: 'tuning',
         prediction,
@@ -91,12 +116,13 @@ function tuning(steps: number, ratesOf: (first: readonly Trial[]) => readonly nu
   );
 }
 
-/** The rate with the lowest E1 of the second round, per prediction type and family. */
-export function tunedRates(second: readonly Trial[], scores: ReadonlyMap<string, number>): Rates {
+/** The rate with the lowest E1 of the trials at N / 2, per prediction type and family. */
+export function tunedRates(tried: readonly Trial[], scores: ReadonlyMap<string, number>): Rates {
   const best = (prediction: Prediction, family: Family) =>
-    second
-      .filter((trial) => trial.prediction === prediction && trial.recipe === tunedWith[family])
-      .toSorted((a, b) => scores.get(trialName(a))! - scores.get(trialName(b))!)[0]!.lr;
+    bestOf(
+      tried.filter((trial) => trial.prediction === prediction && trial.recipe === tunedWith[family]),
+      scores,
+    ).lr;
   const of = (prediction: Prediction) => ({
     constant: best(prediction, 'constant'),
     decayed: best(prediction, 'decayed'),
