@@ -37,8 +37,7 @@ export const phrases = {
     most: 4,
   },
   'go on': { pattern: /\bgo(es|ne|ing)? on\b/gi, instead: 'continue, resume', most: 0 },
-  // The remaining ones are in the primary experiment's PREREG.md and recipes, which are frozen.
-  'a space before %': { pattern: /\d %/g, instead: '5%', most: 16 },
+  'a space before %': { pattern: /\d %/g, instead: '5%', most: 0 },
   'digits grouped by spaces': {
     pattern: /(?<!(?:batch|seeds?|steps?),? |[\d.,/^-])\b\d{1,3} \d{3}\b(?![.\dx])/g,
     instead: '60,000',

@@ -132,6 +132,7 @@ export function stepsToValue({ readings }: MomentumResult, target: number): Step
   if (measured.length < 2) return undefined;
   const curve = { images: measured.map(({ step }) => step), metric: measured.map(({ ema }) => ema!) };
   const { value, bound } = logSpeedup(curve, { metric: target, images: 1 });
+  if (bound === 'unknown') return undefined;
   return { steps: Math.exp(value), ...(bound !== undefined && { bound }) };
 }
 

@@ -4,6 +4,7 @@ import {
   holm,
   logSpeedup,
   pValue,
+  tQuantile,
   type Interval,
   type LogSpeedup,
   type MetricFloor,
@@ -17,10 +18,14 @@ export type Endpoint = 'E1' | 'KD' | 'FD';
 const endpoints: readonly Endpoint[] = ['E1', 'KD', 'FD'];
 const predictions: readonly Prediction[] = ['epsilon', 'v'];
 
-/** Of a point; undefined if it was not measured, or if KD's unbiased estimate is not positive. */
-function valueOfPoint(point: Point, endpoint: Endpoint): number | undefined {
+/**
+ * Of a point; undefined if it was not measured. The unbiased estimate of KD may be 0 or below, which has no logarithm;
+ * it counts as the spread of the floor, below which nothing can be told apart.
+ */
+function valueOfPoint(point: Point, endpoint: Endpoint, floor?: MetricFloor): number | undefined {
   const value = { E1: point.losses['ema']!.geometricMean, KD: point.kd, FD: point.fd }[endpoint];
-  return value !== undefined && value > 0 ? value : undefined;
+  if (value === undefined || !Number.isFinite(value)) return undefined;
+  return value > 0 ? value : (floor?.spread ?? Number.MIN_VALUE);
 }
 
 export interface SpeedupRow {
@@ -30,6 +35,7 @@ export interface SpeedupRow {
   readonly estimate: SpeedupEstimate;
   /** p-value of a speed-up of 1, adjusted by Holm's method; of the primary tests only. */
   readonly adjustedP?: number;
+  /** Of the primary tests only. */
   readonly verdict?: string;
 }
 
@@ -41,7 +47,8 @@ export interface Analysis {
   readonly overDecay: readonly {
     readonly prediction: Prediction;
     readonly endpoint: Endpoint;
-    readonly ratio: Interval;
+    /** Undefined if only a bound of one of the two is known. */
+    readonly ratio: Interval | undefined;
   }[];
   readonly gate: readonly GateRow[];
 }
@@ -65,8 +72,7 @@ const ranges = { from: -5, width: 1.2 };
 export function analyze(
   results: readonly TrialResult[],
   size: Size,
-  bounds: BoundsResult | undefined,
-  floor: FloorResult | undefined,
+  { bounds, floor }: { readonly bounds?: BoundsResult; readonly floor?: FloorResult },
 ): Analysis {
   const seeds = completeSeeds(results, size);
   const gateRows = bounds === undefined ? [] : predictions.flatMap((one) => gateOf(results, one, size, bounds));
@@ -81,17 +87,42 @@ export function analyze(
       for (const recipe of Object.keys(speedups)) {
         const estimate = table.estimate(recipe);
         const isPrimary = recipe === method.name && endpoint !== 'FD';
-        if (isPrimary && estimate.bounds === 0) tests.push({ row: rows.length, p: pValue(estimate) });
-        rows.push({ prediction, endpoint, recipe, estimate, ...(isPrimary && { verdict: verdictOf(estimate) }) });
+        // A test of which only a bound is known stays among the four, but shows nothing.
+        if (isPrimary) tests.push({ row: rows.length, p: estimate.bounds > 0 ? 1 : pValue(estimate) });
+        const passes = gateRows.some((row) => row.prediction === prediction && row.passes);
+        rows.push({
+          prediction,
+          endpoint,
+          recipe,
+          estimate,
+          ...(isPrimary && { verdict: passes ? verdictOf(estimate) : 'none: the gate is not passed' }),
+        });
       }
-      const ratio = table.difference(method.name, linearDecay.name, 0.9);
-      if (ratio !== undefined) overDecay.push({ prediction, endpoint, ratio });
+      overDecay.push({ prediction, endpoint, ratio: table.difference(method.name, linearDecay.name, 0.9) });
     }
   }
   const adjusted = holm(tests.map(({ p }) => p));
   tests.forEach(({ row }, i) => (rows[row] = { ...rows[row]!, adjustedP: adjusted[i]! }));
   return { seeds, rows, overDecay, gate: gateRows };
 }
+
+/** Half-widths of the method's intervals above which more seeds are trained. */
+const wide = { E1: 0.15, KD: 0.4 };
+
+/**
+ * Whether an interval of the method is too wide, for either prediction type, without regard to the sign. An end that is
+ * open because only a bound is known does not count: more seeds would not close it.
+ */
+export function isTooWide({ rows }: Analysis): boolean {
+  return rows.some(
+    ({ recipe, endpoint, estimate }) =>
+      recipe === method.name && endpoint !== 'FD' && halfWidth(estimate) > wide[endpoint],
+  );
+}
+
+/** Of the 95% interval, whether its ends are open or not. */
+export const halfWidth = ({ standardError, df }: Pick<Interval, 'standardError' | 'df'>): number =>
+  tQuantile(0.975, df) * standardError;
 
 /** Supported: above 1.5 with the whole interval, and at least 2. Refuted at this scale: below 2 with the whole interval. */
 export function verdictOf({ value, low, high }: Pick<Interval, 'value' | 'low' | 'high'>): string {
@@ -123,14 +154,19 @@ function speedupsOf(
       name,
       seeds.map((seed): LogSpeedup => {
         const curve = of(baseline.name, seed).points.flatMap((point) => {
-          const metric = valueOfPoint(point, endpoint);
+          const metric = valueOfPoint(point, endpoint, floor);
           return metric === undefined ? [] : [{ images: point.images, metric }];
         });
-        const last = of(name, seed).points.at(-1);
-        const metric = last && valueOfPoint(last, endpoint);
+        const run = of(name, seed);
+        const last = run.points.at(-1);
+        const metric = last && valueOfPoint(last, endpoint, floor);
         const images = size.steps * size.batchSize;
+        // The curve of a baseline that diverged ends early.
+        if (curve.length < 2) return { value: 0, bound: 'unknown' };
         // A diverged run reached nothing: at most as fast as the start of the curve.
-        if (metric === undefined) return { value: Math.log(curve[0]!.images / images), bound: 'atMost' };
+        if (run.hasDiverged || metric === undefined) {
+          return { value: Math.log(curve[0]!.images / images), bound: 'atMost' };
+        }
         return logSpeedup(
           { images: curve.map((point) => point.images), metric: curve.map((point) => point.metric) },
           { metric, images },
@@ -176,7 +212,7 @@ function gateOf(results: readonly TrialResult[], prediction: Prediction, size: S
     const points = runs.map((run) => run.points.find(({ step }) => step === length * size.steps)!);
     const ratios = bounds.wiener.buckets.map((wiener, bucket) => {
       if (wiener === null) return null;
-      const losses = points.map((point) => point.losses['ema']!.buckets[bucket]!);
+      const losses = points.map((point) => point.losses['ema']!.buckets[bucket] ?? NaN);
       return losses.reduce((sum, loss) => sum + loss, 0) / losses.length / wiener;
     });
     const passes = ratios.every((ratio, bucket) => {

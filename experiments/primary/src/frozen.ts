@@ -15,16 +15,21 @@ interface Frozen {
 const git = (cwd: string, ...args: string[]) => execFileSync('git', args, { cwd, encoding: 'utf8' }).trim();
 
 /**
- * The commit that the finals run from: the one recorded in code.json, or, for the first final, the current one.
+ * The commit that the finals run from: the one recorded in code.json, or, for the first final, the current one, which must
+ * be `expected`: the one whose plan says that the finals are next.
  *
- * @throws {Error} if nothing is recorded and the working tree has uncommitted changes outside the results
+ * @throws {Error} if nothing is recorded, and the current commit is another one or the working tree has uncommitted changes
+ *   outside the results
  */
-export async function frozenCommit(home: string, results: Results): Promise<string> {
+export async function frozenCommit(home: string, results: Results, expected: string): Promise<string> {
   const recorded = results.read('code') as Frozen | undefined;
   if (recorded !== undefined) return recorded.commit;
   const changed = git(home, 'status', '--porcelain', '--', ':/', ':!results');
   if (changed !== '') throw new Error(`The finals run from a commit, but there are uncommitted changes:\n${changed}`);
   const commit = commitOf(home);
+  if (commit !== expected) {
+    throw new Error(`The finals run from a commit, and it has changed since this program started. Run it again.`);
+  }
   await results.write('code', { commit } satisfies Frozen);
   return commit;
 }
@@ -44,6 +49,8 @@ export function runAt(commit: string, home: string, cache: string, args: readonl
     const { status } = spawnSync(command, rest, { cwd: tree, stdio: 'inherit' });
     if (status !== 0) throw new Error(`${command} ${rest.join(' ')} failed in ${tree}.`);
   };
+  // Of a worktree whose folder was removed, git keeps a record, and refuses to add it again.
+  git(home, 'worktree', 'prune');
   if (!existsSync(tree)) git(home, 'worktree', 'add', '--detach', tree, commit);
   run(process.execPath, 'tools/bootstrap/task.mjs', 'build');
   const main = join(tree, 'experiments', 'primary', 'dist', 'main.js');

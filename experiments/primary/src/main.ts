@@ -17,7 +17,7 @@ import { planOf, statusLines } from './plan.js';
 import { writeReport } from './report.js';
 import { method } from './recipes.js';
 import { openResults, rounded, type Results } from './results.js';
-import { runTrial, type TrialContext } from './run-trial.js';
+import { removeRun, runTrial, type TrialContext } from './run-trial.js';
 import { laptop, smoke, type Size } from './sizes.js';
 import { finals, firstTuning, trialName, type Rates } from './trials.js';
 
@@ -76,10 +76,11 @@ async function next(minutes: number, parallel: number, threads: number): Promise
   const until = performance.now() + minutes * 60_000;
   const minutesLeft = () => (until - performance.now()) / 60_000;
   const results = openResults(home, laptop);
+  const started = commitOf(home);
   for (;;) {
     const { next: trial } = planOf(laptop, results);
     if (trial !== undefined && trial.stage !== 'tuning') {
-      const commit = await frozenCommit(home, results);
+      const commit = await frozenCommit(home, results, started);
       // Even if the tree at hand is at that commit: it may be changed and built again while trials run.
       if (home === here || commitOf(here) !== commit) {
         const args = [
@@ -153,6 +154,7 @@ async function oneTrial(name: string, minutes: number, threads: number): Promise
     const result = await runTrial(trial, context);
     if (result === undefined) return;
     await results.save(result);
+    removeRun(trial, context);
     const last = result.points.at(-1);
     const seconds = result.seconds.training + result.seconds.measuring;
     console.log(
@@ -174,6 +176,7 @@ async function smokeRun(): Promise<void> {
       for (const trial of chosen) {
         const result = await runTrial(trial, context);
         await results.save(result!);
+        removeRun(trial, context);
         console.log(JSON.stringify(results.find(trial)));
       }
       console.log(JSON.stringify(await measureBounds(context)));

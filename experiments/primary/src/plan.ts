@@ -1,7 +1,9 @@
 /** Which trials are done, and which come next. */
-import type { Results, TrialResult } from './results.js';
+import { analyze, isTooWide } from './analysis.js';
+import type { BoundsResult, FloorResult, Results, TrialResult } from './results.js';
 import type { Size } from './sizes.js';
 import {
+  additionalSeeds,
   finals,
   firstTuning,
   furtherTuning,
@@ -33,10 +35,13 @@ export interface Plan {
 /** E1 of a tuning trial; a diverged one is the worst. */
 const scoreOf = ({ points }: TrialResult) => points.at(-1)?.losses['ema']?.geometricMean ?? Infinity;
 
-/** Additional seeds of the finals, if the intervals are too wide (PREREG.md). */
-export type Seeds = readonly number[] | undefined;
+/** What the finals are compared with, as far as it is measured. */
+export function referencesOf(results: Results): { readonly bounds?: BoundsResult; readonly floor?: FloorResult } {
+  const [bounds, floor] = [results.read('bounds') as BoundsResult | undefined, results.read('floor') as FloorResult];
+  return { ...(bounds && { bounds }), ...(floor && { floor }) };
+}
 
-export function planOf(size: Size, results: Results, seeds: Seeds = results.read('seeds') as Seeds): Plan {
+export function planOf(size: Size, results: Results): Plan {
   const parts: Part[] = [];
   const add = (name: string, trials: readonly Trial[]): Part => {
     const part = { name, trials, done: trials.flatMap((trial) => results.find(trial) ?? []) };
@@ -64,7 +69,11 @@ export function planOf(size: Size, results: Results, seeds: Seeds = results.read
     round = furtherTuning(size, tried, scores);
   }
   const rates = tunedRates(tried, scores);
-  add('finals', finals(size, rates, seeds));
+  const four = add('finals', finals(size, rates));
+  if (!isComplete(four)) return upTo({ rates });
+  if (isTooWide(analyze(four.done, size, referencesOf(results)))) {
+    add('finals of more seeds', finals(size, rates, additionalSeeds));
+  }
   add('secondary', secondary(size, rates));
   return upTo({ rates });
 }

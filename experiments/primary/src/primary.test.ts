@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { resolveConfig } from '@dm/trainer';
-import { analyze, verdictOf } from './analysis.js';
+import { analyze, isTooWide, verdictOf, type Endpoint } from './analysis.js';
 import { commitOf, frozenCommit } from './frozen.js';
 import { planOf } from './plan.js';
-import { baseline, finalRecipes, linearDecay, method, type Prediction } from './recipes.js';
+import { baseline, finalRecipes, linearDecay, method, type Prediction, type Recipe } from './recipes.js';
 import { reportText } from './report.js';
 import { openResults, preregHash, type Point, type Results, type TrialResult } from './results.js';
 import { laptop } from './sizes.js';
@@ -123,7 +123,7 @@ describe('the analysis', () => {
   const bounds = { wiener, posteriorMean: wiener };
 
   it('finds the speed-up, its verdict, and what the decay contributes', () => {
-    const { rows, overDecay, seeds } = analyze(simulated(2.4, [101, 102, 103]), laptop, bounds, undefined);
+    const { rows, overDecay, seeds } = analyze(simulated(2.4, [101, 102, 103]), laptop, { bounds });
     expect(seeds).toEqual([101, 102, 103]);
     const find = (prediction: Prediction, recipe: string) =>
       rows.find((row) => row.prediction === prediction && row.recipe === recipe && row.endpoint === 'E1')!;
@@ -135,23 +135,79 @@ describe('the analysis', () => {
       expect(find(prediction, linearDecay.name).verdict).toBeUndefined();
     }
     expect(rows.filter(({ adjustedP }) => adjustedP !== undefined)).toHaveLength(4);
-    expect(Math.exp(overDecay[0]!.ratio.value)).toBeCloseTo(2.4 / 1.3, 1);
+    expect(Math.exp(overDecay[0]!.ratio!.value)).toBeCloseTo(2.4 / 1.3, 1);
   });
 
   it('refutes a speed-up of 1.2 at this scale', () => {
-    const { rows } = analyze(simulated(1.2, [101, 102, 103]), laptop, bounds, undefined);
+    const { rows } = analyze(simulated(1.2, [101, 102, 103]), laptop, { bounds });
     expect(rows.filter(({ verdict }) => verdict === 'refuted at this scale')).toHaveLength(4);
     expect(verdictOf({ value: 0.7, low: 0.3, high: 1.1 })).toBe('undecided');
   });
 
+  const row = (results: readonly TrialResult[], prediction: Prediction, endpoint: Endpoint, recipe = method) =>
+    analyze(results, laptop, { bounds, floor }).rows.find(
+      (one) => one.prediction === prediction && one.endpoint === endpoint && one.recipe === recipe.name,
+    )!;
+  const floor = { fd: { value: 1, spread: 0.1 }, kd: { value: 1e-5, spread: 2e-5 } };
+  /** Changes the results of seed 101 with epsilon and a recipe. */
+  const changed = (recipe: Recipe, change: (result: TrialResult) => Partial<TrialResult>) =>
+    simulated(1.2, [101, 102, 103]).map((result) =>
+      result.seed === 101 && result.prediction === 'epsilon' && result.recipe === recipe.name
+        ? { ...result, ...change(result) }
+        : result,
+    );
+
+  it('takes a kernel distance that is not positive for a low one, not for a failure', () => {
+    const results = changed(method, ({ points }) => ({ points: points.map((point) => ({ ...point, kd: -1e-6 })) }));
+    const { estimate, adjustedP, verdict } = row(results, 'epsilon', 'KD');
+    expect(estimate).toMatchObject({ high: Infinity, bounds: 1 });
+    expect(estimate.low).toBeGreaterThan(-Infinity);
+    expect([adjustedP, verdict]).toEqual([1, 'undecided']);
+    // Still one of four tests.
+    const others = analyze(results, laptop, { bounds, floor }).rows.filter((one) => one.adjustedP !== undefined);
+    expect(others).toHaveLength(4);
+  });
+
+  it('gives no verdict if a baseline diverged before two measurements', () => {
+    const results = changed(baseline, ({ points }) => ({ hasDiverged: true, points: points.slice(0, 1) }));
+    const { estimate, verdict } = row(results, 'epsilon', 'E1');
+    expect([estimate.low, estimate.high, verdict]).toEqual([-Infinity, Infinity, 'undecided']);
+    expect(row(results, 'v', 'E1').verdict).toBe('refuted at this scale');
+  });
+
+  it('bounds the speed-up of a diverged run by the start of the curve, and uses what a diverged baseline reached', () => {
+    const diverged = changed(method, () => ({ hasDiverged: true, points: [] }));
+    const { low, high, bounds: count } = row(diverged, 'epsilon', 'E1').estimate;
+    expect([low, count]).toEqual([-Infinity, 1]);
+    expect(high).toBeLessThan(1);
+    const early = changed(baseline, ({ points }) => ({ hasDiverged: true, points: points.slice(0, 3) }));
+    expect(row(early, 'epsilon', 'E1').estimate.value).toBeCloseTo(Math.log(1.2), 1);
+  });
+
+  it('gives no verdict of a prediction type whose baseline does not pass the gate', () => {
+    const low = { wiener: { geometricMean: 1, buckets: edges.map(() => 1e-6) }, posteriorMean: wiener };
+    const { rows } = analyze(simulated(2.4, [101, 102, 103]), laptop, { bounds: low });
+    expect(new Set(rows.flatMap(({ verdict }) => verdict ?? []))).toEqual(new Set(['none: the gate is not passed']));
+  });
+
+  it('asks for more seeds if an interval of the method is wide, whatever its sign', () => {
+    expect(isTooWide(analyze(simulated(2.4, [101, 102, 103]), laptop, { bounds }))).toBe(false);
+    // The method's value of one seed is another by 4%, which is an octave of training.
+    const noisy = changed(method, ({ points: [point] }) => {
+      const { geometricMean, buckets } = point!.losses['ema']!;
+      return { points: [{ ...point!, losses: { ema: { geometricMean: geometricMean * 0.96, buckets } } }] };
+    });
+    expect(isTooWide(analyze(noisy, laptop, { bounds }))).toBe(true);
+  });
+
   it('counts complete seeds only', () => {
     const results = simulated(2, [101, 102]).slice(0, -1);
-    expect(analyze(results, laptop, bounds, undefined)).toMatchObject({ seeds: [101], rows: [] });
+    expect(analyze(results, laptop, { bounds })).toMatchObject({ seeds: [101], rows: [] });
   });
 
   it('reads the gate at N, 2N, and 4N', () => {
     // The Wiener filter's loss is between the baseline's at N (0.0608 / 0.95) and at 2N.
-    const { gate } = analyze(simulated(2, [101]), laptop, bounds, undefined);
+    const { gate } = analyze(simulated(2, [101]), laptop, { bounds });
     const ofOne = gate.filter(({ prediction }) => prediction === 'v');
     expect(ofOne.map(({ length, passes }) => [length, passes])).toEqual([
       [1, false],
@@ -216,6 +272,22 @@ describe('the folder of results', () => {
     expect(plan.next).toMatchObject({ stage: 'finals', seed: 101, recipe: baseline });
     expect(plan.rates).toBeDefined();
     expect(reportText(results, laptop)).toContain('finals: 0 of');
+    // Seeds that differ little need no others; those of one that differs do.
+    const four = simulated(1.2, [101, 102, 103, 104]);
+    for (const result of four) await results.save(result);
+    expect(planOf(laptop, results).next).toMatchObject({ stage: 'secondary' });
+    for (const result of four.filter(({ seed, recipe }) => seed === 101 && recipe === method.name)) {
+      const points = result.points.map((point) => {
+        const { geometricMean, buckets } = point.losses['ema']!;
+        return { ...point, losses: { ema: { geometricMean: geometricMean * 0.96, buckets } } };
+      });
+      await results.save({ ...result, points });
+    }
+    expect(planOf(laptop, results).next).toMatchObject({ stage: 'finals', seed: 105 });
+    for (const result of simulated(1.2, [105, 106])) await results.save(result);
+    const report = reportText(results, laptop);
+    expect(report).toContain('seeds 101, 102, 103, 104, 105, 106');
+    expect(report).not.toContain('Preliminary');
   });
 });
 
@@ -233,16 +305,23 @@ describe('the commit of the finals', () => {
 
   it('is recorded once, and stays when others follow', async () => {
     const results = openResults(folder, laptop);
-    const commit = await frozenCommit(folder, results);
+    const commit = await frozenCommit(folder, results, commitOf(folder));
     expect(commit).toBe(commitOf(folder));
     // Results may be uncommitted.
     run('-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '-q', '--allow-empty', '-m', 'second');
-    expect(await frozenCommit(folder, results)).toBe(commit);
+    expect(await frozenCommit(folder, results, commit)).toBe(commit);
     expect(commitOf(folder)).not.toBe(commit);
   });
 
   it('is refused while code is changed', async () => {
     writeFileSync(join(folder, 'code.ts'), '2');
-    await expect(frozenCommit(folder, openResults(folder, laptop))).rejects.toThrow('code.ts');
+    const results = openResults(folder, laptop);
+    await expect(frozenCommit(folder, results, commitOf(folder))).rejects.toThrow('code.ts');
+  });
+
+  it('is refused if it is not the one that the program was started with', async () => {
+    const results = openResults(folder, laptop);
+    await expect(frozenCommit(folder, results, '0'.repeat(40))).rejects.toThrow('Run it again');
+    expect(results.read('code')).toBeUndefined();
   });
 });

@@ -57,7 +57,7 @@ export const method = recipe('clts-mdlrc', 'CLTS, momentum decay with compensati
 /** The decay without the paper's ideas. */
 export const linearDecay = recipe(
   'linear',
-  'uniform timesteps, linear decay to 10 %',
+  'uniform timesteps, linear decay to 10%',
   'decayed',
   uniform,
   linearTo(0.1),
@@ -69,11 +69,11 @@ export const finalRecipes: Readonly<Record<Prediction, readonly Recipe[]>> = {
     linearDecay,
     recipe('mdlrc', 'uniform timesteps, momentum decay with compensation', 'decayed', uniform, mdlrc),
     recipe('clts', 'CLTS, constant learning rate', 'constant', clts, constant),
-    recipe('clts-linear', 'CLTS, linear decay to 10 %', 'decayed', clts, linearTo(0.1)),
+    recipe('clts-linear', 'CLTS, linear decay to 10%', 'decayed', clts, linearTo(0.1)),
     method,
     recipe(
       'clts-average-linear',
-      "CLTS's time-averaged density, linear decay to 10 %",
+      "CLTS's time-averaged density, linear decay to 10%",
       'decayed',
       cltsAverage,
       linearTo(0.1),
@@ -84,7 +84,7 @@ export const finalRecipes: Readonly<Record<Prediction, readonly Recipe[]>> = {
 
 /** Variants with epsilon-prediction, with two seeds. */
 export const secondaryRecipes: readonly Recipe[] = [
-  recipe('clts-narrow-mdlrc', 'CLTS with sigma 0.2 up to 80 %, MDLRC', 'decayed', cltsNarrow, mdlrc),
+  recipe('clts-narrow-mdlrc', 'CLTS with sigma 0.2 up to 80%, MDLRC', 'decayed', cltsNarrow, mdlrc),
   recipe('momentum-to-half', 'uniform timesteps, beta1 linearly to 0.5 with compensation', 'decayed', uniform, {
     lrSchedule: { type: 'constant' },
     momentumDecay: { type: 'linear', compensate: true, finalBeta: 0.5 },

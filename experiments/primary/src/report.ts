@@ -3,24 +3,24 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { power, type Interval } from '@dm/experiments';
 import { markdownTable } from '@dm/trainer';
-import { analyze, type Analysis } from './analysis.js';
-import { planOf, statusLines, type Plan, type Seeds } from './plan.js';
-import type { BoundsResult, FloorResult, Results } from './results.js';
+import { analyze, halfWidth, type Analysis } from './analysis.js';
+import { planOf, referencesOf, statusLines, type Plan } from './plan.js';
+import type { BoundsResult, FloorResult, Point, Results, TrialResult } from './results.js';
 import type { Size } from './sizes.js';
+import { finalSeeds } from './trials.js';
 
 /** Writes the page, and returns its path. */
-export function writeReport(results: Results, size: Size, seeds?: Seeds): string {
+export function writeReport(results: Results, size: Size): string {
   const path = join(results.folder, 'README.md');
-  writeFileSync(path, reportText(results, size, seeds));
+  writeFileSync(path, reportText(results, size));
   return path;
 }
 
-export function reportText(results: Results, size: Size, seeds?: Seeds): string {
-  const plan = planOf(size, results, seeds);
+export function reportText(results: Results, size: Size): string {
+  const plan = planOf(size, results);
   const done = plan.parts.flatMap((part) => part.done);
-  const bounds = results.read('bounds') as BoundsResult | undefined;
-  const floor = results.read('floor') as FloorResult | undefined;
-  const analysis = analyze(done, size, bounds, floor);
+  const references = referencesOf(results);
+  const analysis = analyze(done, size, references);
   return `${[
     '# The primary experiment',
     'Written by `npm run experiments:report` from the JSON files in this folder. The plan is [PREREG.md](../../PREREG.md).',
@@ -29,8 +29,9 @@ export function reportText(results: Results, size: Size, seeds?: Seeds): string 
       .map((line) => `- ${line}`)
       .join('\n'),
     ...tuningSection(plan),
-    ...gateSection(analysis, bounds),
+    ...gateSection(analysis, references.bounds),
     ...speedupSection(analysis),
+    ...valuesSection(done, references.floor),
     ...deviationsSection(results),
   ].join('\n\n')}\n`;
 }
@@ -72,7 +73,7 @@ function gateSection({ gate }: Analysis, bounds: BoundsResult | undefined): stri
   const columns = bounds.wiener.buckets.map((_, i) => (-5 + 1.2 * i).toFixed(1));
   return [
     '## The gate',
-    'Loss over the Wiener filter’s in each noise range, by the lower end of the range in log SNR, on test images.',
+    'Loss over the Wiener filter’s in each noise range, by the lower end of the range in log SNR, on test images. The posterior mean is measured on 256 of them.',
     markdownTable(
       ['', 'length', ...columns, 'passes'],
       [
@@ -95,19 +96,33 @@ function speedupSection({ seeds, rows, overDecay }: Analysis): string[] {
     `${digits(Math.exp(value))} [${low === -Infinity ? '0' : digits(Math.exp(low))}, ${high === Infinity ? '∞' : digits(Math.exp(high))}]`;
   const powerAt = ({ standardError, df }: Interval) =>
     digits(power({ actual: Math.log(2.5), above: Math.log(1.5), standardError, df }));
+  const isExplained = ({ low, high }: Interval) => low >= Math.log(0.9) && high <= Math.log(1.11);
+  const missing = finalSeeds.length - seeds.length;
   return [
     '## Speed-ups',
-    `Images that the baseline needs for the same value, over the images of the recipe, with 95% intervals, paired by seed (seeds ${seeds.join(', ')}). p: adjusted by Holm's method over the four primary tests. Power: probability that the interval is above 1.5 if the speed-up is 2.5.`,
+    ...(missing > 0 ? [`**Preliminary: ${missing} of ${finalSeeds.length} seeds are not complete.**`] : []),
+    `Images that the baseline needs for the same value, over the images of the recipe, with 95% intervals, paired by seed (seeds ${seeds.join(', ')}). Half-width: of the interval of the logarithm. p: adjusted by Holm's method over the four primary tests. Power: probability that the interval is above 1.5 if the speed-up is 2.5.`,
     markdownTable(
-      ['prediction', 'endpoint', 'recipe', 'speed-up', 'seeds with a bound only', 'p', 'power', 'verdict'],
+      [
+        'prediction',
+        'endpoint',
+        'recipe',
+        'speed-up',
+        'half-width',
+        'seeds with a bound only',
+        'p',
+        'power',
+        'verdict',
+      ],
       rows.map(({ prediction, endpoint, recipe, estimate, adjustedP, verdict }) => [
         prediction,
         endpoint,
         recipe,
         factor(estimate),
+        digits(halfWidth(estimate)),
         String(estimate.bounds),
         adjustedP === undefined ? '' : digits(adjustedP),
-        powerAt(estimate),
+        estimate.bounds > 0 ? '' : powerAt(estimate),
         verdict ?? '',
       ]),
     ),
@@ -117,9 +132,69 @@ function speedupSection({ seeds, rows, overDecay }: Analysis): string[] {
       overDecay.map(({ prediction, endpoint, ratio }) => [
         prediction,
         endpoint,
-        factor(ratio),
-        ratio.low >= Math.log(0.9) && ratio.high <= Math.log(1 / 0.9) ? 'yes' : 'not shown',
+        ratio === undefined ? 'only a bound is known' : factor(ratio),
+        ratio !== undefined && isExplained(ratio) ? 'yes' : 'not shown',
       ]),
     ),
+  ];
+}
+
+/** Means of the values that the analysis starts from, of the finals and the secondary runs at hand. */
+function valuesSection(done: readonly TrialResult[], floor: FloorResult | undefined): string[] {
+  const measured = done.filter(({ stage }) => stage !== 'tuning');
+  if (measured.length === 0) return [];
+  const groups = new Map<string, { readonly run: TrialResult; readonly point: Point }[]>();
+  for (const run of measured) {
+    for (const point of run.points) {
+      const key = [run.prediction, run.recipe, run.steps, point.step].join('/');
+      groups.set(key, [...(groups.get(key) ?? []), { run, point }]);
+    }
+  }
+  const mean = (values: readonly (number | undefined)[]) => {
+    const known = values.filter((value) => value !== undefined);
+    return known.length === 0 ? '–' : (known.reduce((sum, value) => sum + value, 0) / known.length).toPrecision(4);
+  };
+  const diverged = measured.filter(({ hasDiverged }) => hasDiverged);
+  return [
+    '## Values',
+    'Means over seeds. E1 of the averages with half-lives of 5%, 1%, and 20% of the images; the last two are measured with one draw of noise. KD and FD between samples and test images.',
+    markdownTable(
+      ['prediction', 'recipe', 'steps', 'of', 'seeds', 'E1', 'E1, 1%', 'E1, 20%', 'KD', 'FD'],
+      [
+        ...[...groups.values()].map((group) => {
+          const [{ run, point }] = group as [(typeof group)[number]];
+          const loss = (average: string) => mean(group.map((one) => one.point.losses[average]?.geometricMean));
+          return [
+            run.prediction,
+            run.recipe,
+            String(point.step),
+            String(run.steps),
+            String(group.length),
+            loss('ema'),
+            loss('half-1'),
+            loss('half-20'),
+            mean(group.map((one) => one.point.kd)),
+            mean(group.map((one) => one.point.fd)),
+          ];
+        }),
+        ...(floor === undefined
+          ? []
+          : [
+              [
+                'training images',
+                '',
+                '',
+                '',
+                '',
+                '',
+                '',
+                '',
+                `${digits(floor.kd.value)} ± ${digits(floor.kd.spread)}`,
+                `${digits(floor.fd.value)} ± ${digits(floor.fd.spread)}`,
+              ],
+            ]),
+      ],
+    ),
+    ...(diverged.length === 0 ? [] : [`Diverged: ${diverged.map(({ name }) => name).join(', ')}.`]),
   ];
 }

@@ -34,7 +34,7 @@ export interface TrialResult {
   /** Images that it was measured on: `validation` in tuning, `test` in the finals. */
   readonly measuredOn: 'validation' | 'test';
   readonly points: readonly Point[];
-  /** Whether an update was not finite; such a run has no points. */
+  /** Whether an update was not finite; such a run has the points before that. */
   readonly hasDiverged?: true;
   readonly seconds: { readonly training: number; readonly measuring: number };
   readonly machine: string;
@@ -69,10 +69,7 @@ export interface Results {
 export function openResults(home: string, size: Size): Results {
   const folder = join(home, 'results', size.name);
   const pathOf = (name: string) => join(folder, `${name}.json`);
-  const write = async (name: string, value: unknown) => {
-    makeFolder(dirname(pathOf(name)));
-    await atomicWriteFileAsync(pathOf(name), (file) => file.writeFile(`${JSON.stringify(value)}\n`));
-  };
+  const write = (name: string, value: unknown) => writeJson(pathOf(name), value);
   const read = (name: string): unknown => (existsSync(pathOf(name)) ? readJsonFile(pathOf(name)) : undefined);
   return {
     folder,
@@ -81,6 +78,11 @@ export function openResults(home: string, size: Size): Results {
     read,
     write,
   };
+}
+
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  makeFolder(dirname(path));
+  await atomicWriteFileAsync(path, (file) => file.writeFile(`${JSON.stringify(value)}\n`));
 }
 
 /** SHA-256 of the plan, in hexadecimal. */

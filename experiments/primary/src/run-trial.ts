@@ -1,12 +1,13 @@
 /** Trains and measures one trial. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Split } from '@dm/data';
 import type { FeatureExtractor, MetricValue } from '@dm/eval';
+import { readJsonFile } from '@dm/files';
 import { evaluateSets, readMetrics, runFolder, train, UserError, validationLoss } from '@dm/trainer';
 import { commitOf } from './frozen.js';
-import { preregHash, rounded, type Point, type RangeLosses, type TrialResult } from './results.js';
+import { preregHash, rounded, writeJson, type Point, type RangeLosses, type TrialResult } from './results.js';
 import type { Size } from './sizes.js';
 import { configOf, extraAverages, trialName, type Trial } from './trials.js';
 
@@ -18,7 +19,7 @@ export interface TrialContext {
   readonly data: Readonly<Record<Split, string>>;
   /** Opened when a trial needs it. */
   readonly extractor: () => Promise<FeatureExtractor>;
-  /** Training stops at this time of `performance.now()`, and continues in the next session. */
+  /** Training and measuring stop at this time of `performance.now()`, and continue in the next session. */
   readonly until: number;
   /** Threads of the engine; null leaves the number to it. */
   readonly threads: number | null;
@@ -27,13 +28,17 @@ export interface TrialContext {
 /** The seed of the samples: the same noise for all models. */
 const sampleSeed = 0;
 
+function runOf(trial: Trial, { cache, size }: TrialContext): string {
+  return join(cache, size.name, 'runs', trialName(trial).replaceAll('/', '.'));
+}
+
 /**
- * Runs a trial, or continues it. Returns undefined if the time was over before it was trained; measuring may take longer
- * than that.
+ * Runs a trial, or continues it. Returns undefined if the time was over before it was trained and measured; measuring a
+ * checkpoint may take longer than that. The run is needed until the result is saved: see `removeRun`.
  */
 export async function runTrial(trial: Trial, context: TrialContext): Promise<TrialResult | undefined> {
-  const { cache, size, data, until, project, threads } = context;
-  const out = join(cache, size.name, 'runs', trialName(trial).replaceAll('/', '.'));
+  const { size, data, until, project, threads } = context;
+  const out = runOf(trial, context);
   const config = configOf(trial, size, data.train, out);
   const isStarted = existsSync(join(out, 'config.json'));
   let hasDiverged = false;
@@ -46,10 +51,20 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
     if (!(error instanceof UserError && error.code === 'LOSS_NOT_FINITE')) throw error;
     hasDiverged = true;
   }
-  const began = performance.now();
-  const points: Point[] = [];
-  for (const step of hasDiverged ? [] : trial.measureAt) points.push(await measure(trial, context, out, step));
-  const result: TrialResult = rounded({
+  const measured: Measured[] = [];
+  for (const step of trial.measureAt) {
+    const checkpoint = checkpointOf(out, step);
+    if (hasDiverged && !existsSync(checkpoint)) break;
+    const file = join(out, `measured-${step}.json`);
+    if (!existsSync(file)) {
+      if (performance.now() > until) return undefined;
+      const began = performance.now();
+      const point = await measure(trial, context, checkpoint, step);
+      await writeJson(file, { point, seconds: (performance.now() - began) / 1000 } satisfies Measured);
+    }
+    measured.push(readJsonFile(file) as Measured);
+  }
+  return rounded({
     name: trialName(trial),
     stage: trial.stage,
     prediction: trial.prediction,
@@ -59,27 +74,46 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
     steps: trial.steps,
     size: size.name,
     measuredOn: trial.stage === 'tuning' ? ('validation' as const) : ('test' as const),
-    points,
+    points: measured.map(({ point }) => point),
     ...(hasDiverged && { hasDiverged }),
     seconds: {
       // Of all sessions that the run took.
       training: readMetrics(runFolder(out).metrics).at(-1)?.seconds ?? 0,
-      measuring: (performance.now() - began) / 1000,
+      measuring: measured.reduce((sum, { seconds }) => sum + seconds, 0),
     },
     machine: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
     threads,
     code: commitOf(project),
     prereg: preregHash(project),
-  });
-  rmSync(out, { recursive: true, force: true });
-  return result;
+  } satisfies TrialResult);
+}
+
+/** The result of a checkpoint, while others are still to be measured. */
+interface Measured {
+  readonly point: Point;
+  readonly seconds: number;
+}
+
+const checkpointOf = (out: string, step: number) => join(out, 'checkpoints', `step-${String(step).padStart(6, '0')}`);
+
+/**
+ * Removes the run of a trial whose result is saved; of the finals, only the checkpoints that were not measured, so that
+ * the others can be measured again.
+ */
+export function removeRun(trial: Trial, context: TrialContext): void {
+  const out = runOf(trial, context);
+  if (trial.stage === 'tuning') return rmSync(out, { recursive: true, force: true });
+  const kept = new Set(trial.measureAt.map((step) => checkpointOf(out, step)));
+  const folder = join(out, 'checkpoints');
+  for (const name of readdirSync(folder)) {
+    if (!kept.has(join(folder, name))) rmSync(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 /** E1 and E2 of the checkpoint after `step` steps: on held-out training images in tuning, on test images in the finals. */
-async function measure(trial: Trial, context: TrialContext, out: string, step: number): Promise<Point> {
+async function measure(trial: Trial, context: TrialContext, checkpoint: string, step: number): Promise<Point> {
   const { size, data, cache } = context;
   const isTuning = trial.stage === 'tuning';
-  const checkpoint = join(out, 'checkpoints', `step-${String(step).padStart(6, '0')}`);
   const losses: Record<string, RangeLosses> = {};
   for (const weights of ['ema', ...Object.keys(extraAverages)]) {
     const { loss } = await validationLoss({

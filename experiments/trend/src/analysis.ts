@@ -3,6 +3,7 @@ import {
   confidenceInterval,
   finalLoss,
   logSpeedup,
+  openEnds,
   type ConfidenceInterval,
   type CurveResult,
   type LogSpeedup,
@@ -104,11 +105,11 @@ export function meanSpeedup(final: StageResults<CurveResult>, recipe: string, po
   const all = [...speedupsAt(final, recipe, point).values()];
   if (all.length < 2) return undefined;
   const { mean, low, high, n } = confidenceInterval(all.map(({ value }) => value));
-  const has = (which: LogSpeedup['bound']) => all.some(({ bound }) => bound === which);
+  const isOpen = openEnds(all);
   return {
     mean,
-    low: has('atMost') ? -Infinity : low!,
-    high: has('atLeast') ? Infinity : high!,
+    low: isOpen.low ? -Infinity : low!,
+    high: isOpen.high ? Infinity : high!,
     n,
     bounds: all.filter(({ bound }) => bound !== undefined).length,
   };

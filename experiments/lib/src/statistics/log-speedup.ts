@@ -3,11 +3,17 @@ import { monotoneCubic } from './monotone-cubic.js';
 
 /**
  * log(images of the baseline) - log(images of the recipe) at an equal metric, of one seed. `atLeast` and `atMost` if only
- * a bound is known.
+ * a bound is known, `unknown` if not even that; the value then says nothing.
  */
 export interface LogSpeedup {
   readonly value: number;
-  readonly bound?: 'atLeast' | 'atMost';
+  readonly bound?: 'atLeast' | 'atMost' | 'unknown';
+}
+
+/** Which ends of an interval around the mean of log speed-ups are open, since only bounds of some of them are known. */
+export function openEnds(speedups: readonly LogSpeedup[]): { readonly low: boolean; readonly high: boolean } {
+  const has = (which: LogSpeedup['bound']) => speedups.some(({ bound }) => bound === which);
+  return { low: has('atMost') || has('unknown'), high: has('atLeast') || has('unknown') };
 }
 
 /** A metric that falls during training, such as a loss, measured after increasing numbers of images. */
@@ -31,11 +37,10 @@ const floorSpreads = 3;
 /**
  * The log speed-up of a recipe that reached `metric` after `images`, against the baseline's curve of the same seed. The
  * curve is made monotone and interpolated in the logarithms by a monotone cubic; linear interpolation would overestimate
- * the speed-up, since the curves are convex. Nothing is extrapolated: beyond the ends of the
- * curve, or near the floor of the metric, the result is a bound.
+ * the speed-up, since the curves are convex. Nothing is extrapolated: beyond the ends of the curve, or near the floor of
+ * the metric, the result is a bound. It is unknown if both models are near the floor, the baseline from its first point on.
  *
- * @throws {RangeError} if the curve has fewer than two points or its images do not increase, if a number is not positive,
- *   or if even the first point of the curve is near the floor
+ * @throws {RangeError} if the curve has fewer than two points or its images do not increase, or if a number is not positive
  */
 export function logSpeedup(
   baseline: MetricCurve,
@@ -51,7 +56,7 @@ export function logSpeedup(
   const isNearFloor = Math.log(metric) < lowest;
   const own = Math.log(images);
   const last = x.length - 1;
-  if (y[0]! <= lowest) throw new RangeError('The baseline is near the floor of the metric from its first point on.');
+  if (isNearFloor && y[0]! <= lowest) return { value: 0, bound: 'unknown' };
   if (target > y[0]!) return { value: x[0]! - own, bound: 'atMost' };
   if (target < y[last]!) return { value: x[last]! - own, bound: 'atLeast' };
   return { value: firstAtOrBelow(x, y, target) - own, ...(isNearFloor && { bound: 'atLeast' as const }) };

@@ -1,5 +1,5 @@
 /** The log speed-ups of several recipes, paired by seed: estimates, intervals, bounds, and power. */
-import type { LogSpeedup } from './log-speedup.js';
+import { openEnds, type LogSpeedup } from './log-speedup.js';
 import {
   fitRecipeTable,
   interval,
@@ -11,7 +11,7 @@ import {
 import { noncentralTCdf, tQuantile } from './student-t.js';
 
 export interface SpeedupEstimate extends Interval {
-  /** Seeds of which only a bound is known. */
+  /** Seeds of which only a bound is known, or nothing. */
   readonly bounds: number;
 }
 
@@ -51,11 +51,11 @@ export function fitSpeedups(speedups: Readonly<Record<string, readonly LogSpeedu
       const values = find(name);
       const value = values.reduce((sum, one) => sum + one.value, 0) / values.length;
       const found = interval({ ...recipeMean(fit, 0), value }, level);
-      const has = (bound: LogSpeedup['bound']) => values.some((one) => one.bound === bound);
+      const isOpen = openEnds(values);
       return {
         ...found,
-        low: has('atMost') ? -Infinity : found.low,
-        high: has('atLeast') ? Infinity : found.high,
+        low: isOpen.low ? -Infinity : found.low,
+        high: isOpen.high ? Infinity : found.high,
         bounds: values.filter(({ bound }) => bound !== undefined).length,
       };
     },
