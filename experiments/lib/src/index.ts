@@ -59,7 +59,7 @@ export { decoderWeights, initialVaeWeights, trainVae, vaeRecipe, type VaeRecipe 
 export { armTable, bestArm, compareArms, rankArms, trialGrid, withCommittedSpelling } from './report/compare.js';
 export type { Conclusion, Table } from './report/conclusion.js';
 export { bestRecipeNotice, curveFigure, measurementMethod, scaleCaveats, truncateForSmoke } from './report/describe.js';
-export { intervalFigure, lineFigure, type Figure, type PlotSpec } from './report/figure.js';
+export { intervalFigure, lineFigure, writeFigure, type Figure, type PlotSpec } from './report/figure.js';
 export { finalInterval, finalValue, pairedRatio } from './report/metrics.js';
 export { writePicture, type Picture } from './report/picture.js';
 export { runLengthFigure, runLengthTable, shortTrials, stepsToTargetByRunLength } from './report/run-lengths.js';

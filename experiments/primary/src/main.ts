@@ -57,7 +57,7 @@ try {
       console.log(statusLines(planOf(laptop, openResults(home, laptop))).join('\n'));
       break;
     case 'report':
-      console.log(writeReport(openResults(home, laptop), laptop));
+      console.log(await writeReport(openResults(home, laptop), laptop));
       break;
     case undefined:
       if (values.scale !== 'smoke') throw new Error(usage);
@@ -103,7 +103,7 @@ async function next(minutes: number, parallel: number, threads: number): Promise
       if (trial.stage !== 'tuning') await measureReferences(results, context);
     });
     await runPart(results, { parallel, threads, minutesLeft });
-    writeReport(results, laptop);
+    await writeReport(results, laptop);
   }
 }
 

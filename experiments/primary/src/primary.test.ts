@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { writeFigure } from '@dm/experiments';
 import { resolveConfig } from '@dm/trainer';
 import { analyze, isTooWide, verdictOf, type Endpoint } from './analysis.js';
+import { figuresOf } from './figures.js';
 import { commitOf, frozenCommit } from './frozen.js';
 import { planOf } from './plan.js';
 import { baseline, finalRecipes, linearDecay, method, type Prediction, type Recipe } from './recipes.js';
@@ -240,6 +242,20 @@ describe('the committed results', () => {
     if (!existsSync(results.folder)) return;
     expect(readFileSync(page, 'utf8')).toBe(reportText(results, laptop));
   });
+
+  it('are what the figures show', async () => {
+    if (!existsSync(results.folder)) return;
+    const figures = figuresOf(planOf(laptop, results).parts.flatMap(({ done }) => done));
+    const committed = join(results.folder, 'figures');
+    expect(readdirSync(committed).toSorted()).toEqual(figures.map(({ name }) => `${name}.svg`).toSorted());
+    const folder = mkdtempSync(join(tmpdir(), 'dm-primary-'));
+    for (const figure of figures) await writeFigure(folder, figure);
+    for (const { name } of figures) {
+      const [drawn, expected] = [folder, committed].map((one) => readFileSync(join(one, `${name}.svg`), 'utf8'));
+      expect(drawn === expected, name).toBe(true);
+    }
+    rmSync(folder, { recursive: true });
+  });
 });
 
 describe('the folder of results', () => {
@@ -288,6 +304,7 @@ describe('the folder of results', () => {
     const report = reportText(results, laptop);
     expect(report).toContain('seeds 101, 102, 103, 104, 105, 106');
     expect(report).not.toContain('Preliminary');
+    expect(report).toContain('figures/loss-v.svg');
   });
 });
 

@@ -1,24 +1,31 @@
 /** The page of the results, README.md, from the committed JSON. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { power, type Interval } from '@dm/experiments';
-import { markdownTable } from '@dm/trainer';
+import { power, writeFigure, type Interval } from '@dm/experiments';
+import { makeFolder } from '@dm/files';
+import { markdownFigure, markdownTable } from '@dm/trainer';
 import { analyze, halfWidth, type Analysis } from './analysis.js';
+import { figuresOf } from './figures.js';
 import { planOf, referencesOf, statusLines, type Plan } from './plan.js';
 import type { BoundsResult, FloorResult, Point, Results, TrialResult } from './results.js';
 import type { Size } from './sizes.js';
 import { finalSeeds } from './trials.js';
 
-/** Writes the page, and returns its path. */
-export function writeReport(results: Results, size: Size): string {
+/** Writes the page and its figures, and returns the path of the page. */
+export async function writeReport(results: Results, size: Size): Promise<string> {
   const path = join(results.folder, 'README.md');
   writeFileSync(path, reportText(results, size));
+  const folder = join(results.folder, 'figures');
+  makeFolder(folder);
+  for (const figure of figuresOf(resultsOf(planOf(size, results)))) await writeFigure(folder, figure);
   return path;
 }
 
+const resultsOf = ({ parts }: Plan) => parts.flatMap((part) => part.done);
+
 export function reportText(results: Results, size: Size): string {
   const plan = planOf(size, results);
-  const done = plan.parts.flatMap((part) => part.done);
+  const done = resultsOf(plan);
   const references = referencesOf(results);
   const analysis = analyze(done, size, references);
   return `${[
@@ -28,19 +35,19 @@ export function reportText(results: Results, size: Size): string {
     statusLines(plan)
       .map((line) => `- ${line}`)
       .join('\n'),
-    ...tuningSection(plan),
+    ...tuningSection(done),
     ...gateSection(analysis, references.bounds),
     ...speedupSection(analysis),
     ...valuesSection(done, references.floor),
+    ...figuresSection(done),
     ...deviationsSection(results),
   ].join('\n\n')}\n`;
 }
 
 const digits = (value: number) => value.toPrecision(3);
 
-function tuningSection({ parts }: Plan): string[] {
-  const rows = parts
-    .flatMap(({ done }) => done)
+function tuningSection(done: readonly TrialResult[]): string[] {
+  const rows = done
     .filter(({ stage }) => stage === 'tuning')
     .map(({ prediction, recipe, lr, steps, points, hasDiverged, seconds }) => [
       prediction,
@@ -56,6 +63,11 @@ function tuningSection({ parts }: Plan): string[] {
     'E1 on held-out training images, one seed, which no final uses.',
     markdownTable(['prediction', 'recipe', 'learning rate', 'steps', 'E1', 'seconds of training'], rows),
   ];
+}
+
+function figuresSection(done: readonly TrialResult[]): string[] {
+  const figures = figuresOf(done).map(({ name, caption }) => markdownFigure(`figures/${name}.svg`, caption));
+  return figures.length === 0 ? [] : ['## Figures', ...figures];
 }
 
 /** What was done otherwise than PREREG.md says, from `deviations.json`: an array of sentences. */

@@ -51,7 +51,7 @@ export function lineFigure(options: {
     type: 'nominal',
     title: null,
     sort: null,
-    legend: { labelLimit: 320, orient: 'right', symbolType: 'stroke' },
+    legend: { labelLimit: 320, orient: 'right', symbolType: 'stroke', symbolOpacity: 1 },
   };
   const line = { x, y: { aggregate: 'mean', field: 'y', type: 'quantitative', title: yTitle, scale }, color: color };
   const band = {

@@ -1,0 +1,59 @@
+/** The figures of the page. */
+import { lineFigure, type Figure } from '@dm/experiments';
+import type { TrialResult } from './results.js';
+
+/** E1 over learning rates of the trials of tuning, and over images of the finals. Parts without results have no figure. */
+export function figuresOf(done: readonly TrialResult[]): Figure[] {
+  const tuning = done.filter(({ stage, points }) => stage === 'tuning' && points.length > 0);
+  const finals = done.filter(({ stage }) => stage === 'finals');
+  const predictions = [...new Set(finals.map(({ prediction }) => prediction))];
+  return [
+    ...(tuning.length > 0 ? [learningRates(tuning)] : []),
+    ...predictions.map((one) => lossOverImages(finals.filter(({ prediction }) => prediction === one))),
+  ];
+}
+
+const e1 = ({ points }: TrialResult) => points.at(-1)!.losses['ema']!.geometricMean;
+
+function learningRates(tuning: readonly TrialResult[]): Figure {
+  const nameOf = ({ prediction, recipe, steps }: TrialResult) => `${prediction}, ${recipe}, ${steps} steps`;
+  const names = [...new Set(tuning.map(nameOf))];
+  return lineFigure({
+    name: 'learning-rates',
+    caption: 'E1 on held-out training images over the learning rate.',
+    xTitle: 'learning rate',
+    yTitle: 'E1',
+    logX: true,
+    series: names.map((name) => {
+      const runs = tuning.filter((run) => nameOf(run) === name).toSorted((a, b) => a.lr - b.lr);
+      return { name, x: runs.map(({ lr }) => lr), y: runs.map(e1) };
+    }),
+  });
+}
+
+/** One line per recipe and seed: the baseline at several lengths of one run, the others at the ends of two runs. */
+function lossOverImages(finals: readonly TrialResult[]): Figure {
+  const { prediction } = finals[0]!;
+  const seeds = [...new Set(finals.map(({ seed }) => seed))];
+  const recipes = [...new Set(finals.map(({ recipe }) => recipe))];
+  return lineFigure({
+    name: `loss-${prediction}`,
+    caption: `E1 on test images over training images, ${prediction}-prediction, seeds ${seeds.join(', ')}: mean, and range of the seeds.`,
+    xTitle: 'training images',
+    yTitle: 'E1',
+    logX: true,
+    series: recipes.flatMap((recipe) =>
+      seeds.map((seed) => {
+        const points = finals
+          .filter((run) => run.recipe === recipe && run.seed === seed)
+          .flatMap((run) => run.points)
+          .toSorted((a, b) => a.images - b.images);
+        return {
+          name: recipe,
+          x: points.map(({ images }) => images),
+          y: points.map(({ losses }) => losses['ema']!.geometricMean),
+        };
+      }),
+    ),
+  });
+}
