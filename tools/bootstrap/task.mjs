@@ -13,7 +13,7 @@ const tasks = {
   'docs:build': ['nx', 'run', 'docs:site'],
   'experiments:next': ['nx', 'run', 'experiment-primary:next'],
   'experiments:status': ['nx', 'run', 'experiment-primary:status'],
-  'experiments:report': ['nx', 'run', 'experiment-primary:report'],
+  'experiments:report': ['nx', 'run', 'experiments-lib:report', '--output-style=static'],
 };
 
 const [name = '', ...more] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 /**
  * The command line: `node dist/main.js --scale laptop` trains the networks that are missing, compares their images, and
- * writes results/laptop; `--scale smoke` trains two networks for two steps and keeps nothing.
+ * writes results/laptop, or with `--report` only writes its page; `--scale smoke` trains two networks for two steps and keeps nothing.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,16 +8,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { digitRuns } from '@dm/experiments';
-import { atomicWriteFileAsync, makeFolder } from '@dm/files';
+import { atomicWriteFileAsync, makeFolder, readJsonFile } from '@dm/files';
 import { groups, networks, type Network, runNames } from './networks.js';
 import { resultsPage } from './page.js';
-import { compareNetworks } from './run.js';
+import { compareNetworks, type Results } from './run.js';
 
 const { values } = parseArgs({
   options: {
     scale: { type: 'string', default: 'smoke' },
     /** Train no network except the control, which takes one step, and name the missing ones. */
     trained: { type: 'boolean', default: false },
+    /** Only write the page, from the results at hand. */
+    report: { type: 'boolean', default: false },
   },
 });
 
@@ -29,14 +31,22 @@ switch (values.scale) {
     await laptop();
     break;
   default:
-    console.error('Use: main.js --scale smoke | laptop [--trained]');
+    console.error('Use: main.js --scale smoke | laptop [--trained | --report]');
     process.exitCode = 1;
 }
 
 async function laptop(): Promise<void> {
   const folder = join(fileURLToPath(new URL('..', import.meta.url)), 'results', 'laptop');
   makeFolder(folder);
-  const results = await compareNetworks({
+  const write = (name: string, text: string) =>
+    atomicWriteFileAsync(join(folder, name), (file) => file.writeFile(text));
+  const path = join(folder, 'results.json');
+  if (!values.report) await write('results.json', `${JSON.stringify(await compare(folder), null, 2)}\n`);
+  await write('README.md', resultsPage(readJsonFile(path) as Results));
+}
+
+async function compare(pictures: string): Promise<Results> {
+  return compareNetworks({
     networks,
     groups,
     control: { network: 'untrained', seed: 100 },
@@ -46,12 +56,8 @@ async function laptop(): Promise<void> {
     split: 'train',
     trainMissing: !values.trained,
     swap: { network: 'adamw', every: 5 },
-    pictures: folder,
+    pictures,
   });
-  const write = (name: string, text: string) =>
-    atomicWriteFileAsync(join(folder, name), (file) => file.writeFile(text));
-  await write('results.json', `${JSON.stringify(results, null, 2)}\n`);
-  await write('README.md', resultsPage(results));
 }
 
 async function smoke(): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * The command line: `node dist/main.js --scale laptop` runs the trials whose results are missing and writes
- * results/laptop/README.md; `--scale smoke` runs one tiny trial and keeps nothing.
+ * results/laptop/README.md, or with `--report` only writes it; `--scale smoke` runs one tiny trial and keeps nothing.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
@@ -13,12 +13,16 @@ import { digitRuns } from '@dm/experiments';
 import { atomicWriteFileAsync, makeFolder, readJsonFile } from '@dm/files';
 import { allImages, checkRule, openDigitClassifier, readDigits } from './classifier.js';
 import { bestRate, resultsPage } from './page.js';
+import { readResults } from './read-results.js';
 import { finalists, scheduleFreeName, scheduleFreeRates, seeds, selectionSeed, timed } from './recipes.js';
 import { BASELINE, measureSteps, stepsOf, type StepTimes } from './step-times.js';
 import { runTrial, type TrialResult } from './trial.js';
 
-const { values } = parseArgs({ options: { scale: { type: 'string', default: 'smoke' } } });
+const { values } = parseArgs({
+  options: { scale: { type: 'string', default: 'smoke' }, report: { type: 'boolean', default: false } },
+});
 const here = fileURLToPath(new URL('..', import.meta.url));
+const resultsFolder = join(here, 'results', 'laptop');
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dm', 'start');
 
 switch (values.scale) {
@@ -26,21 +30,20 @@ switch (values.scale) {
     await smoke();
     break;
   case 'laptop':
-    await laptop();
+    await (values.report ? writePage() : laptop());
     break;
   default:
-    console.error('Use: main.js --scale smoke | laptop');
+    console.error('Use: main.js --scale smoke | laptop [--report]');
     process.exitCode = 1;
 }
 
 async function laptop(): Promise<void> {
-  const folder = join(here, 'results', 'laptop');
   const saved = async <T>(name: string, compute: () => Promise<T>): Promise<T> => {
-    const path = join(folder, `${name}.json`);
+    const path = join(resultsFolder, `${name}.json`);
     if (existsSync(path)) return readJsonFile(path) as T;
     return write(path, await compute());
   };
-  const times = await stepTimes(join(folder, 'step-times.json'));
+  const times = await stepTimes(join(resultsFolder, 'step-times.json'));
   const classifier = await openDigitClassifier(join(cache, 'classifier.safetensors'));
   try {
     const test = await openDataset('mnist', { split: 'test' });
@@ -68,17 +71,20 @@ async function laptop(): Promise<void> {
     const rates: TrialResult[] = [];
     for (const lr of scheduleFreeRates) rates.push(await trial('rates', scheduleFreeName(lr), selectionSeed));
     const names = finalists(bestRate(rates));
-    const trials: TrialResult[] = [];
     for (const seed of seeds) {
       for (const recipe of names) {
-        trials.push(await trial('finals', recipe, seed));
-        const page = resultsPage({ times, rule, rates, trials, seeds });
-        await atomicWriteFileAsync(join(folder, 'README.md'), (file) => file.writeFile(page));
+        await trial('finals', recipe, seed);
+        await writePage();
       }
     }
   } finally {
     await classifier.dispose();
   }
+}
+
+async function writePage(): Promise<void> {
+  const page = resultsPage(readResults(resultsFolder));
+  await atomicWriteFileAsync(join(resultsFolder, 'README.md'), (file) => file.writeFile(page));
 }
 
 /** The step times in a file; recipes without any are measured and added. */

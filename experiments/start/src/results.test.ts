@@ -1,25 +1,19 @@
 // results/laptop/README.md is the page of the committed results.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { bestRate, resultRows, resultsPage, type Results } from './page.js';
-import { recipes, scheduleFreeName, seeds, timed } from './recipes.js';
-import { stepsOf, type StepTimes } from './step-times.js';
-import type { TrialResult } from './trial.js';
+import { bestRate, resultRows, resultsPage } from './page.js';
+import { readResults } from './read-results.js';
+import { scheduleFreeName, seeds, timed } from './recipes.js';
+import { stepsOf } from './step-times.js';
 
 const folder = join(import.meta.dirname, '..', 'results', 'laptop');
-const read = (path: string): unknown => JSON.parse(readFileSync(join(folder, path), 'utf8'));
-const rule = read('rule.json') as Results['rule'];
-const order = Object.keys(recipes);
-const trialsOf = (group: string) =>
-  readdirSync(join(folder, group))
-    .map((name) => read(join(group, name)) as TrialResult)
-    .toSorted((a, b) => a.seed - b.seed || order.indexOf(a.recipe) - order.indexOf(b.recipe));
-const [rates, trials] = [trialsOf('rates'), trialsOf('finals')];
+const results = readResults(folder);
+const { times, rule, rates, trials } = results;
 
 it('the page has the committed results', () => {
   const page = readFileSync(join(folder, 'README.md'), 'utf8');
-  expect(resultsPage({ times: read('step-times.json') as StepTimes[], rule, rates, trials, seeds })).toBe(page);
+  expect(resultsPage(results)).toBe(page);
 });
 
 it('the README has the shares of readable digits', () => {
@@ -38,7 +32,6 @@ it('the README has the shares of readable digits', () => {
 });
 
 it('trials have the steps on the page', () => {
-  const times = read('step-times.json') as StepTimes[];
   for (const { recipe, steps } of [...rates, ...trials]) expect(steps, recipe).toBe(stepsOf(recipe, times));
 });
 

@@ -92,6 +92,10 @@ async function command<T extends AnyTrial, R extends AnyResult>(
     trialMinutes: all.reduce((sum, { seconds }) => sum + seconds.training + seconds.measuring, 0) / 60,
     machine: (trained === 0 ? recordedMachine(store.folder) : undefined) ?? machine(),
   };
+  if (values.report && all.length === 0) {
+    console.log(`${experiment.name}, ${scale}: no results yet`);
+    return 0;
+  }
   await writeResults(store.folder, experiment, experiment.conclude(finished, scale), account);
   console.log(`${experiment.name}, ${scale}: ${join(store.folder, 'README.md')}`);
   if (isComplete(account) || values.report) return 0;

@@ -131,8 +131,8 @@ function comparePair(
   partner: Uint32Array,
   options: { shape: readonly number[]; dataRange: number; center: 'set' | 'image' },
 ): PairValues {
-  const { higherIsCloser, prepare, measure } = pairMetric(name, options);
-  const prepared = prepare(a, b, names);
+  const { higherIsCloser, comparison } = pairMetric(name, options);
+  const compare = comparison(a, b, names);
   const count = a.length;
   const [same, random, nearest, retrieved] = [0, 1, 2, 3].map(() => new Float64Array(count)) as [
     Float64Array,
@@ -141,7 +141,7 @@ function comparePair(
     Float64Array,
   ];
   for (let n = 0; n < count; n++) {
-    const toOthers = prepared.b.map((other) => measure(prepared.a[n]!, other));
+    const toOthers = b.map((_, m) => compare(n, m));
     const others = toOthers.filter((_, m) => m !== n);
     same[n] = toOthers[n]!;
     random[n] = toOthers[partner[n]!]!;

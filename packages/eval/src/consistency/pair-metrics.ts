@@ -1,22 +1,16 @@
 import { EvalError } from '../errors.js';
-import { meanSsim } from './ssim.js';
+import { ssimOf } from './ssim.js';
 
 export type PairMetricName = 'cosine' | 'mae' | 'psnr' | 'ssim';
 
-/** Rows of two sets, preprocessed for a metric. */
-export interface PreparedPair {
-  readonly a: readonly Float64Array[];
-  readonly b: readonly Float64Array[];
-}
-
 export interface PairMetric {
   readonly higherIsCloser: boolean;
-  readonly prepare: (
+  /** Prepares the rows of two sets; the function compares row n of `a` with row m of `b`. */
+  readonly comparison: (
     a: readonly Float64Array[],
     b: readonly Float64Array[],
     names: readonly [string, string],
-  ) => PreparedPair;
-  readonly measure: (x: Float64Array, y: Float64Array) => number;
+  ) => (n: number, m: number) => number;
 }
 
 export interface PairMetricOptions {
@@ -29,14 +23,20 @@ export interface PairMetricOptions {
 
 const METRICS: Readonly<Record<PairMetricName, (options: PairMetricOptions) => PairMetric>> = {
   cosine: ({ center }) => cosine(center),
-  mae: () => ({ higherIsCloser: false, prepare: unchanged, measure: meanAbsoluteError }),
-  psnr: ({ dataRange }) => ({ higherIsCloser: true, prepare: unchanged, measure: (x, y) => psnr(x, y, dataRange) }),
+  mae: () => ({ higherIsCloser: false, comparison: (a, b) => (n, m) => meanAbsoluteError(a[n]!, b[m]!) }),
+  psnr: ({ dataRange }) => ({ higherIsCloser: true, comparison: (a, b) => (n, m) => psnr(a[n]!, b[m]!, dataRange) }),
   ssim: ({ shape: [height, width, channels, ...rest], dataRange }) => {
     if (height === undefined || width === undefined || channels === undefined || rest.length > 0) {
       throw new RangeError('SSIM compares images: the shape of a sample must be [H, W, C].');
     }
-    const options = { shape: [height, width, channels], dataRange } as const;
-    return { higherIsCloser: true, prepare: unchanged, measure: (x, y) => meanSsim(x, y, options) };
+    const { windows, similarity } = ssimOf({ shape: [height, width, channels], dataRange });
+    return {
+      higherIsCloser: true,
+      comparison(a, b) {
+        const [x, y] = [a.map(windows), b.map(windows)];
+        return (n, m) => similarity(x[n]!, y[m]!);
+      },
+    };
   },
 };
 
@@ -73,21 +73,21 @@ export function psnr(x: ArrayLike<number>, y: ArrayLike<number>, dataRange: numb
 function cosine(center: 'set' | 'image'): PairMetric {
   return {
     higherIsCloser: true,
-    prepare(a, b, names) {
-      const centered = center === 'set' ? removeSetMean(a, b) : { a: a.map(removeOwnMean), b: b.map(removeOwnMean) };
-      return { a: centered.a.map(unit(names[0], a)), b: centered.b.map(unit(names[1], b)) };
+    comparison(a, b, names) {
+      const centered = center === 'set' ? removeSetMean(a, b) : [a.map(removeOwnMean), b.map(removeOwnMean)];
+      const [x, y] = [centered[0]!.map(unit(names[0], a)), centered[1]!.map(unit(names[1], b))];
+      return (n, m) => dot(x[n]!, y[m]!);
     },
-    measure: dot,
   };
 }
 
-function removeSetMean(a: readonly Float64Array[], b: readonly Float64Array[]): PreparedPair {
+function removeSetMean(a: readonly Float64Array[], b: readonly Float64Array[]): readonly Float64Array[][] {
   const mean = new Float64Array(a[0]!.length);
   for (const row of [...a, ...b]) row.forEach((value, i) => (mean[i]! += value));
   const count = a.length + b.length;
   const centered = (rows: readonly Float64Array[]) =>
     rows.map((row) => row.map((value, i) => value - mean[i]! / count));
-  return { a: centered(a), b: centered(b) };
+  return [centered(a), centered(b)];
 }
 
 function removeOwnMean(row: Float64Array): Float64Array {
@@ -117,8 +117,4 @@ function dot(x: Float64Array, y: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
   return sum;
-}
-
-function unchanged(a: readonly Float64Array[], b: readonly Float64Array[]): PreparedPair {
-  return { a, b };
 }
