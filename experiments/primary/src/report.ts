@@ -32,9 +32,7 @@ export function reportText(results: Results, size: Size): string {
     '# The primary experiment',
     'Written by `npm run experiments:report` from the JSON files in this folder. The plan is [PREREG.md](../../PREREG.md).',
     '## Progress',
-    statusLines(plan)
-      .map((line) => `- ${line}`)
-      .join('\n'),
+    [...statusLines(plan), ...surroundings(results, done)].map((line) => `- ${line}`).join('\n'),
     ...tuningSection(done),
     ...gateSection(analysis, references.bounds),
     ...speedupSection(analysis),
@@ -42,6 +40,18 @@ export function reportText(results: Results, size: Size): string {
     ...figuresSection(done),
     ...deviationsSection(results),
   ].join('\n\n')}\n`;
+}
+
+/** The machines, and the commit of the finals once there is one. */
+function surroundings(results: Results, done: readonly TrialResult[]): string[] {
+  const machines = [...new Set(done.map(({ machine }) => machine))].map(
+    (machine) => `${machine} (${done.filter((one) => one.machine === machine).length} trials)`,
+  );
+  const code = results.read('code') as { readonly commit: string } | undefined;
+  return [
+    ...(machines.length > 0 ? [`machines: ${machines.join('; ')}`] : []),
+    ...(code === undefined ? [] : [`commit of the finals: ${code.commit}`]),
+  ];
 }
 
 const digits = (value: number) => value.toPrecision(3);
