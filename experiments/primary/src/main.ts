@@ -21,7 +21,9 @@ import { removeRun, runTrial, type TrialContext } from './run-trial.js';
 import { laptop, smoke, type Size } from './sizes.js';
 import { finals, firstTuning, trialName, type Rates } from './trials.js';
 
-const usage = 'Use: main.js next [--minutes <n>] [--parallel <n>] [--threads <n>] | status | report | --scale smoke';
+const usage =
+  'Use: main.js next [--minutes <n>] [--parallel <n>] [--threads <n>] [--device <name>] | status | report | ' +
+  '--scale smoke [--device <name>]';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -30,6 +32,8 @@ const { positionals, values } = parseArgs({
     // On two cores, two trainings with one thread each make 1.3 times the steps of one with two.
     parallel: { type: 'string', default: String(availableParallelism()) },
     threads: { type: 'string', default: '1' },
+    // A device of the engine, such as webgpu. A small model leaves room on a card for several trainings.
+    device: { type: 'string', default: 'cpu' },
     scale: { type: 'string' },
   },
 });
@@ -41,6 +45,7 @@ const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), '
 try {
   const minutes = Number(values.minutes);
   const [parallel, threads] = [values.parallel, values.threads].map(Number) as [number, number];
+  const { device } = values;
   if (more.length > (command === 'trial' ? 1 : 0)) throw new Error(usage);
   if (!(minutes > 0)) throw new Error(`--minutes must be above 0, got ${values.minutes}.`);
   for (const [name, count] of Object.entries({ parallel, threads })) {
@@ -48,10 +53,10 @@ try {
   }
   switch (command) {
     case 'next':
-      process.exitCode = await next(minutes, parallel, threads);
+      process.exitCode = await next(minutes, { parallel, threads, device });
       break;
     case 'trial':
-      await oneTrial(more[0] ?? '', minutes, threads);
+      await oneTrial(more[0] ?? '', minutes, { threads, device });
       break;
     case 'status':
       console.log(statusLines(planOf(laptop, openResults(home, laptop))).join('\n'));
@@ -61,7 +66,7 @@ try {
       break;
     case undefined:
       if (values.scale !== 'smoke') throw new Error(usage);
-      await smokeRun();
+      await smokeRun(device);
       break;
     default:
       throw new Error(usage);
@@ -71,8 +76,18 @@ try {
   process.exitCode = 1;
 }
 
-/** Runs the next trials for some minutes, `parallel` at a time, with this many threads each. Commits nothing. */
-async function next(minutes: number, parallel: number, threads: number): Promise<number> {
+/** What trials are run with. */
+interface Engines {
+  readonly threads: number;
+  readonly device: string;
+}
+
+function flagsOf({ threads, device }: Engines): string[] {
+  return ['--threads', String(threads), '--device', device];
+}
+
+/** Runs the next trials for some minutes, `parallel` at a time. Commits nothing. */
+async function next(minutes: number, how: Engines & { readonly parallel: number }): Promise<number> {
   const until = performance.now() + minutes * 60_000;
   const minutesLeft = () => (until - performance.now()) / 60_000;
   const results = openResults(home, laptop);
@@ -83,33 +98,24 @@ async function next(minutes: number, parallel: number, threads: number): Promise
       const commit = await frozenCommit(home, results, started);
       // Even if the tree at hand is at that commit: it may be changed and built again while trials run.
       if (home === here || commitOf(here) !== commit) {
-        const args = [
-          'next',
-          '--minutes',
-          String(minutesLeft()),
-          '--parallel',
-          `${parallel}`,
-          '--threads',
-          `${threads}`,
-        ];
-        return minutesLeft() <= 0 ? 0 : runAt(commit, home, cache, args);
+        const rest = ['--minutes', String(minutesLeft()), '--parallel', String(how.parallel), ...flagsOf(how)];
+        return minutesLeft() <= 0 ? 0 : runAt(commit, home, cache, ['next', ...rest]);
       }
     }
     if (trial === undefined || minutesLeft() <= 0) {
       console.log(statusLines(planOf(laptop, results)).join('\n'));
       return 0;
     }
-    await withContext(laptop, cache, { until, threads: null }, async (context) => {
+    await withContext(laptop, cache, { until, threads: null, device: 'cpu' }, async (context) => {
       if (trial.stage !== 'tuning') await measureReferences(results, context);
     });
-    await runPart(results, { parallel, threads, minutesLeft });
+    await runPart(results, { ...how, minutesLeft });
     await writeReport(results, laptop);
   }
 }
 
-interface PartOptions {
+interface PartOptions extends Engines {
   readonly parallel: number;
-  readonly threads: number;
   readonly minutesLeft: () => number;
 }
 
@@ -118,14 +124,14 @@ interface PartOptions {
  *
  * @throws {Error} afterwards, if some failed
  */
-async function runPart(results: Results, { parallel, threads, minutesLeft }: PartOptions): Promise<void> {
+async function runPart(results: Results, { parallel, minutesLeft, ...how }: PartOptions): Promise<void> {
   const part = new Set(planOf(laptop, results).pending.map(trialName));
   const failed: string[] = [];
   const lane = async () => {
     for (const name of part) {
       if (minutesLeft() <= 0) return;
       part.delete(name);
-      const args = ['trial', name, '--minutes', String(minutesLeft()), '--threads', String(threads)];
+      const args = ['trial', name, '--minutes', String(minutesLeft()), ...flagsOf(how)];
       const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...args], {
         stdio: 'inherit',
         env: { ...process.env, DM_PRIMARY_HOME: home },
@@ -145,12 +151,12 @@ async function measureReferences(results: Results, context: TrialContext): Promi
 }
 
 /** Runs one pending trial and saves its result, if the time suffices. */
-async function oneTrial(name: string, minutes: number, threads: number): Promise<void> {
+async function oneTrial(name: string, minutes: number, how: Engines): Promise<void> {
   const results = openResults(home, laptop);
   const trial = planOf(laptop, results).pending.find((one) => trialName(one) === name);
   if (trial === undefined) throw new Error(`"${name}" is not a pending trial.`);
   const until = performance.now() + minutes * 60_000;
-  await withContext(laptop, cache, { until, threads }, async (context) => {
+  await withContext(laptop, cache, { until, ...how }, async (context) => {
     const result = await runTrial(trial, context);
     if (result === undefined) return;
     await results.save(result);
@@ -165,14 +171,14 @@ async function oneTrial(name: string, minutes: number, threads: number): Promise
 }
 
 /** A trial of each kind in small, on images that need no download. The results are not kept. */
-async function smokeRun(): Promise<void> {
+async function smokeRun(device: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'dm-primary-'));
   const rates: Rates = { epsilon: { constant: 1e-3, decayed: 1e-3 }, v: { constant: 1e-3, decayed: 1e-3 } };
   const trials = finals(smoke, rates, [101]);
   const chosen = [firstTuning(smoke)[0]!, trials[0]!, trials.findLast(({ recipe }) => recipe === method)!];
   try {
     const results = openResults(folder, smoke);
-    await withContext(smoke, folder, { until: Infinity, threads: null }, async (context) => {
+    await withContext(smoke, folder, { until: Infinity, threads: null, device }, async (context) => {
       for (const trial of chosen) {
         const result = await runTrial(trial, context);
         await results.save(result!);
@@ -190,7 +196,7 @@ async function smokeRun(): Promise<void> {
 async function withContext(
   size: Size,
   folder: string,
-  limits: Pick<TrialContext, 'until' | 'threads'>,
+  limits: Pick<TrialContext, 'until' | 'threads' | 'device'>,
   use: (context: TrialContext) => Promise<void>,
 ): Promise<void> {
   const data = await prepareData(folder, size);

@@ -40,6 +40,8 @@ export interface TrialResult {
   readonly machine: string;
   /** Threads of the engine; absent or null if it chose their number. */
   readonly threads?: number | null;
+  /** Device of the engine; absent in results from before it could be chosen, which is cpu. */
+  readonly device?: string;
   /** Commit of the code, and the SHA-256 of PREREG.md. */
   readonly code: string;
   readonly prereg: string;

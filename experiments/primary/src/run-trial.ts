@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import type { Split } from '@dm/data';
 import type { FeatureExtractor, MetricValue } from '@dm/eval';
 import { readJsonFile } from '@dm/files';
-import { evaluateSets, readMetrics, runFolder, train, UserError, validationLoss } from '@dm/trainer';
+import {
+  evaluateSets,
+  readMetrics,
+  runFolder,
+  train,
+  UserError,
+  validationLoss,
+  type PartialConfig,
+} from '@dm/trainer';
 import { commitOf } from './frozen.js';
 import { preregHash, rounded, writeJson, type Point, type RangeLosses, type TrialResult } from './results.js';
 import type { Size } from './sizes.js';
@@ -23,7 +31,12 @@ export interface TrialContext {
   readonly until: number;
   /** Threads of the engine; null leaves the number to it. */
   readonly threads: number | null;
+  /** Device of the engine. */
+  readonly device: string;
 }
+
+/** The trainer refuses other names. */
+type Device = NonNullable<PartialConfig['device']>;
 
 /** The seed of the samples: the same noise for all models. */
 const sampleSeed = 0;
@@ -37,14 +50,17 @@ function runOf(trial: Trial, { cache, size }: TrialContext): string {
  * checkpoint may take longer than that. The run is needed until the result is saved: see `removeRun`.
  */
 export async function runTrial(trial: Trial, context: TrialContext): Promise<TrialResult | undefined> {
-  const { size, data, until, project, threads } = context;
+  const { size, data, until, project, threads, device } = context;
   const out = runOf(trial, context);
   const config = configOf(trial, size, data.train, out);
   const isStarted = existsSync(join(out, 'config.json'));
   let hasDiverged = false;
   try {
     const budgets = until === Infinity ? {} : { seconds: Math.max(1, (until - performance.now()) / 1000) };
-    const { status, step } = await train({ ...config, budgets, threads }, { resume: isStarted });
+    const { status, step } = await train(
+      { ...config, budgets, threads, device: device as Device },
+      { resume: isStarted },
+    );
     if (status !== 'finished') return undefined;
     if (step !== trial.steps) throw new Error(`${out} finished after ${step} of ${trial.steps} steps.`);
   } catch (error) {
@@ -83,6 +99,7 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
     },
     machine: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
     threads,
+    device,
     code: commitOf(project),
     prereg: preregHash(project),
   } satisfies TrialResult);
