@@ -70,5 +70,6 @@ export type { Experiment } from './run/experiment.js';
 export { runExperiment, trainingRunner } from './run/run-experiment.js';
 export { tQuantile } from './statistics/student-t.js';
 export { logSpeedup, openEnds, type LogSpeedup, type MetricFloor } from './statistics/log-speedup.js';
+export { randomEffects } from './statistics/random-effects.js';
 export { holm, pValue, type Interval } from './statistics/recipe-table.js';
 export { fitSpeedups, power, type SpeedupEstimate } from './statistics/speedup-table.js';

@@ -10,13 +10,10 @@ import {
   type MetricFloor,
   type SpeedupEstimate,
 } from '@dm/experiments';
-import { baseline, finalRecipes, linearDecay, method, type Prediction } from './recipes.js';
+import { baseline, linearDecay, method, type Prediction } from './recipes.js';
 import type { BoundsResult, FloorResult, Point, TrialResult } from './results.js';
-import type { Size } from './sizes.js';
-
-export type Endpoint = 'E1' | 'KD' | 'FD';
-const endpoints: readonly Endpoint[] = ['E1', 'KD', 'FD'];
-const predictions: readonly Prediction[] = ['epsilon', 'v'];
+import type { Endpoint, Size } from './sizes.js';
+import { predictionsOf } from './trials.js';
 
 /**
  * Of a point; undefined if it was not measured. The unbiased estimate of KD may be 0 or below, which has no logarithm;
@@ -75,13 +72,13 @@ export function analyze(
   { bounds, floor }: { readonly bounds?: BoundsResult; readonly floor?: FloorResult },
 ): Analysis {
   const seeds = completeSeeds(results, size);
-  const gateRows = bounds === undefined ? [] : predictions.flatMap((one) => gateOf(results, one, size, bounds));
+  const gateRows = bounds === undefined ? [] : predictionsOf(size).flatMap((one) => gateOf(results, one, size, bounds));
   if (seeds.length < 2) return { seeds, rows: [], overDecay: [], gate: gateRows };
   const rows: SpeedupRow[] = [];
   const overDecay: Analysis['overDecay'][number][] = [];
   const tests: { readonly row: number; readonly p: number }[] = [];
-  for (const prediction of predictions) {
-    for (const endpoint of endpoints) {
+  for (const prediction of predictionsOf(size)) {
+    for (const endpoint of size.endpoints) {
       const speedups = speedupsOf(results, prediction, endpoint, size, seeds, floorOf(floor, endpoint));
       const table = fitSpeedups(speedups);
       for (const recipe of Object.keys(speedups)) {
@@ -150,7 +147,7 @@ function speedupsOf(
         one.steps === (recipe === baseline.name ? 4 : 1) * size.steps,
     )!;
   return Object.fromEntries(
-    finalRecipes[prediction].map(({ name }) => [
+    size.recipes[prediction]!.map(({ name }) => [
       name,
       seeds.map((seed): LogSpeedup => {
         const curve = of(baseline.name, seed).points.flatMap((point) => {
@@ -186,8 +183,8 @@ function floorOf(floor: FloorResult | undefined, endpoint: Endpoint): MetricFloo
 
 function completeSeeds(results: readonly TrialResult[], size: Size): number[] {
   const isDone = (seed: number) =>
-    predictions.every((prediction) =>
-      [baseline, ...finalRecipes[prediction]].every((recipe) =>
+    predictionsOf(size).every((prediction) =>
+      [baseline, ...size.recipes[prediction]!].every((recipe) =>
         results.some(
           (one) =>
             one.stage === 'finals' &&

@@ -8,7 +8,7 @@ import {
   openEngine,
   resolveConfig,
 } from '@dm/trainer';
-import { CHANNELS, holdOut, SIDE } from './data.js';
+import { CHANNELS, holdOut } from './data.js';
 import type { BoundsResult, FloorResult } from './results.js';
 import { valueOf, type TrialContext } from './run-trial.js';
 import { configOf, firstTuning } from './trials.js';
@@ -20,7 +20,7 @@ const floorChoices = 5;
 export async function measureBounds({ size, data }: TrialContext): Promise<BoundsResult> {
   // All trials have the same noise schedule.
   const { model, ...value } = configOf(firstTuning(size)[0]!, size, data.train, 'unused');
-  const shaped = { ...(model as object), sample_size: SIDE, in_channels: CHANNELS, out_channels: CHANNELS };
+  const shaped = { ...(model as object), sample_size: size.side, in_channels: CHANNELS, out_channels: CHANNELS };
   const config = resolveConfig([{ source: 'the plan', value: { ...value, model: shaped } }]);
   const denoiser = createDenoiser(config);
   const train = await openDataset(`shard:${data.train}`, { holdOut: { share: holdOut, part: 'rest' } });

@@ -1,12 +1,11 @@
-/** CIFAR-10 averaged 2x2 to 16x16, as two shards in a cache folder. */
+/** CIFAR-10, averaged 2x2 to 16x16 for the laptop, as two shards in a cache folder. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { halveImages, openDataset, writeShard, type Split } from '@dm/data';
 import { makeFolder } from '@dm/files';
 import type { Size } from './sizes.js';
 
-/** Height and width of the images, and their channels. */
-export const SIDE = 16;
+/** Channels of the images. */
 export const CHANNELS = 3;
 const CHUNK = 1000;
 
@@ -19,35 +18,36 @@ export async function prepareData(cache: string, size: Size): Promise<Readonly<R
   makeFolder(folder);
   const of = async (split: Split) => {
     const path = join(folder, `${split}.shard`);
-    if (!existsSync(path)) await (size.name === 'smoke' ? writeStripes(path, split) : writeCifar(path, split));
+    if (!existsSync(path))
+      await (size.name === 'smoke' ? writeStripes(path, size, split) : writeCifar(path, size, split));
     return path;
   };
   return { train: await of('train'), test: await of('test') };
 }
 
-async function writeCifar(path: string, split: Split): Promise<void> {
+async function writeCifar(path: string, { side }: Size, split: Split): Promise<void> {
   const full = await openDataset('cifar10', { split });
   async function* images() {
     for (let start = 0; start < full.length; start += CHUNK) {
       const count = Math.min(CHUNK, full.length - start);
       const batch = await full.read(Array.from({ length: count }, (_, i) => start + i));
-      yield halveImages(batch.images, full.shape);
+      yield side === full.shape[0] ? batch.images : halveImages(batch.images, full.shape);
     }
   }
   await writeShard(path, {
-    name: `${full.name} at ${SIDE}x${SIDE}`,
-    shape: [SIDE, SIDE, CHANNELS],
+    name: `${full.name} at ${side}x${side}`,
+    shape: [side, side, CHANNELS],
     classes: [],
     images: images(),
   });
 }
 
 /** Images of stripes, all different: for the smoke run, which must not download anything. */
-async function writeStripes(path: string, split: Split): Promise<void> {
+async function writeStripes(path: string, { side }: Size, split: Split): Promise<void> {
   const count = split === 'train' ? 240 : 60;
-  const images = Uint8Array.from({ length: count * SIDE * SIDE * CHANNELS }, (_, i) => {
-    const image = Math.floor(i / (SIDE * SIDE * CHANNELS)) + (split === 'train' ? 0 : 240);
+  const images = Uint8Array.from({ length: count * side * side * CHANNELS }, (_, i) => {
+    const image = Math.floor(i / (side * side * CHANNELS)) + (split === 'train' ? 0 : 240);
     return (i * (1 + (image % 7)) + image * 53) % 256;
   });
-  await writeShard(path, { name: `stripes, ${split}`, shape: [SIDE, SIDE, CHANNELS], classes: [], images: [images] });
+  await writeShard(path, { name: `stripes, ${split}`, shape: [side, side, CHANNELS], classes: [], images: [images] });
 }

@@ -1,6 +1,6 @@
 /**
- * The command line: `node dist/main.js next --minutes 60`, `status`, `report`, or, for a test, `--scale smoke`. `next` runs
- * each trial as `trial <name>` in a process.
+ * The command line: `node dist/main.js next --minutes 60`, `status`, `report`, each with `--scale card` for the experiment
+ * on a graphics card, or, for a test, `--scale smoke`. `next` runs each trial as `trial <name>` in a process.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,13 +17,14 @@ import { planOf, statusLines } from './plan.js';
 import { writeReport } from './report.js';
 import { method } from './recipes.js';
 import { openResults, rounded, type Results } from './results.js';
+import { runCardTrial } from './run-card-trial.js';
 import { removeRun, runTrial, type TrialContext } from './run-trial.js';
-import { laptop, smoke, type Size } from './sizes.js';
+import { card, laptop, smoke, type Size } from './sizes.js';
 import { finals, firstTuning, trialName, type Rates } from './trials.js';
 
 const usage =
-  'Use: main.js next [--minutes <n>] [--parallel <n>] [--threads <n>] [--device <name>] | status | report | ' +
-  '--scale smoke [--device <name>]';
+  'Use: main.js next [--minutes <n>] [--parallel <n>] [--threads <n>] [--device <name>] | status | report, each with ' +
+  '[--scale laptop | card]; or main.js --scale smoke [--device <name>].';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -34,10 +35,12 @@ const { positionals, values } = parseArgs({
     threads: { type: 'string', default: '1' },
     // A device of the engine, such as webgpu. A small model leaves room on a card for several trainings.
     device: { type: 'string', default: 'cpu' },
-    scale: { type: 'string' },
+    scale: { type: 'string', default: 'laptop' },
   },
 });
 const [command, ...more] = positionals;
+/** The experiment itself, or the one at 32x32 on a graphics card. */
+const size = values.scale === 'card' ? card : laptop;
 const here = fileURLToPath(new URL('..', import.meta.url));
 const home = process.env['DM_PRIMARY_HOME'] ?? here;
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dm', 'primary');
@@ -46,6 +49,9 @@ try {
   const minutes = Number(values.minutes);
   const [parallel, threads] = [values.parallel, values.threads].map(Number) as [number, number];
   const { device } = values;
+  if (!['laptop', 'card', 'smoke'].includes(values.scale) || (command !== undefined) === (values.scale === 'smoke')) {
+    throw new Error(usage);
+  }
   if (more.length > (command === 'trial' ? 1 : 0)) throw new Error(usage);
   if (!(minutes > 0)) throw new Error(`--minutes must be above 0, got ${values.minutes}.`);
   for (const [name, count] of Object.entries({ parallel, threads })) {
@@ -59,13 +65,12 @@ try {
       await oneTrial(more[0] ?? '', minutes, { threads, device });
       break;
     case 'status':
-      console.log(statusLines(planOf(laptop, openResults(home, laptop))).join('\n'));
+      console.log(statusLines(planOf(size, openResults(home, size))).join('\n'));
       break;
     case 'report':
-      console.log(await writeReport(openResults(home, laptop), laptop));
+      console.log(await writeReport(openResults(home, size), size));
       break;
     case undefined:
-      if (values.scale !== 'smoke') throw new Error(usage);
       await smokeRun(device);
       break;
     default:
@@ -83,17 +88,17 @@ interface Engines {
 }
 
 function flagsOf({ threads, device }: Engines): string[] {
-  return ['--threads', String(threads), '--device', device];
+  return ['--scale', size.name, '--threads', String(threads), '--device', device];
 }
 
 /** Runs the next trials for some minutes, `parallel` at a time. Commits nothing. */
 async function next(minutes: number, how: Engines & { readonly parallel: number }): Promise<number> {
   const until = performance.now() + minutes * 60_000;
   const minutesLeft = () => (until - performance.now()) / 60_000;
-  const results = openResults(home, laptop);
+  const results = openResults(home, size);
   const started = commitOf(home);
   for (;;) {
-    const { next: trial } = planOf(laptop, results);
+    const { next: trial } = planOf(size, results);
     if (trial !== undefined && trial.stage !== 'tuning') {
       const commit = await frozenCommit(home, results, started);
       // Even if the tree at hand is at that commit: it may be changed and built again while trials run.
@@ -103,14 +108,14 @@ async function next(minutes: number, how: Engines & { readonly parallel: number 
       }
     }
     if (trial === undefined || minutesLeft() <= 0) {
-      console.log(statusLines(planOf(laptop, results)).join('\n'));
+      console.log(statusLines(planOf(size, results)).join('\n'));
       return 0;
     }
-    await withContext(laptop, cache, { until, threads: null, device: 'cpu' }, async (context) => {
+    await withContext(size, cache, { until, threads: null, device: 'cpu' }, async (context) => {
       if (trial.stage !== 'tuning') await measureReferences(results, context);
     });
     await runPart(results, { ...how, minutesLeft });
-    await writeReport(results, laptop);
+    await writeReport(results, size);
   }
 }
 
@@ -125,7 +130,7 @@ interface PartOptions extends Engines {
  * @throws {Error} afterwards, if some failed
  */
 async function runPart(results: Results, { parallel, minutesLeft, ...how }: PartOptions): Promise<void> {
-  const part = new Set(planOf(laptop, results).pending.map(trialName));
+  const part = new Set(planOf(size, results).pending.map(trialName));
   const failed: string[] = [];
   const lane = async () => {
     for (const name of part) {
@@ -147,17 +152,18 @@ async function runPart(results: Results, { parallel, minutesLeft, ...how }: Part
 /** Measures what the finals are compared with, once. It uses test images, so not before tuning is complete. */
 async function measureReferences(results: Results, context: TrialContext): Promise<void> {
   if (results.read('bounds') === undefined) await results.write('bounds', rounded(await measureBounds(context)));
-  if (results.read('floor') === undefined) await results.write('floor', rounded(await measureFloor(context)));
+  if (results.read('floor') === undefined && size.samples > 0)
+    await results.write('floor', rounded(await measureFloor(context)));
 }
 
 /** Runs one pending trial and saves its result, if the time suffices. */
 async function oneTrial(name: string, minutes: number, how: Engines): Promise<void> {
-  const results = openResults(home, laptop);
-  const trial = planOf(laptop, results).pending.find((one) => trialName(one) === name);
+  const results = openResults(home, size);
+  const trial = planOf(size, results).pending.find((one) => trialName(one) === name);
   if (trial === undefined) throw new Error(`"${name}" is not a pending trial.`);
   const until = performance.now() + minutes * 60_000;
-  await withContext(laptop, cache, { until, ...how }, async (context) => {
-    const result = await runTrial(trial, context);
+  await withContext(size, cache, { until, ...how }, async (context) => {
+    const result = await (size.name === 'card' ? runCardTrial : runTrial)(trial, context);
     if (result === undefined) return;
     await results.save(result);
     removeRun(trial, context);
@@ -194,17 +200,17 @@ async function smokeRun(device: string): Promise<void> {
 }
 
 async function withContext(
-  size: Size,
+  of: Size,
   folder: string,
   limits: Pick<TrialContext, 'until' | 'threads' | 'device'>,
   use: (context: TrialContext) => Promise<void>,
 ): Promise<void> {
-  const data = await prepareData(folder, size);
+  const data = await prepareData(folder, of);
   let extractor: ReturnType<typeof openExtractor> | undefined;
   const context: TrialContext = {
     project: here,
     cache: folder,
-    size,
+    size: of,
     data,
     ...limits,
     extractor: () => (extractor ??= openExtractor('mobilenet')),

@@ -68,7 +68,7 @@ export function planOf(size: Size, results: Results): Plan {
     tried.push(...round);
     round = furtherTuning(size, tried, scores);
   }
-  const rates = tunedRates(tried, scores);
+  const rates = tunedRates(size, tried, scores);
   const four = add('finals', finals(size, rates));
   if (!isComplete(four)) return upTo({ rates });
   if (isTooWide(analyze(four.done, size, referencesOf(results)))) {

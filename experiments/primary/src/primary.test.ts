@@ -6,14 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeFigure } from '@dm/experiments';
 import { resolveConfig } from '@dm/trainer';
-import { analyze, isTooWide, verdictOf, type Endpoint } from './analysis.js';
+import { analyze, isTooWide, verdictOf } from './analysis.js';
 import { figuresOf } from './figures.js';
 import { commitOf, frozenCommit } from './frozen.js';
 import { planOf } from './plan.js';
 import { baseline, finalRecipes, linearDecay, method, type Prediction, type Recipe } from './recipes.js';
-import { reportText } from './report.js';
+import { mergedSection, reportText } from './report.js';
 import { openResults, preregHash, type Point, type Results, type TrialResult } from './results.js';
-import { laptop } from './sizes.js';
+import { card, laptop, type Endpoint, type Size } from './sizes.js';
 import {
   configOf,
   finals,
@@ -23,6 +23,7 @@ import {
   secondTuning,
   trialName,
   tunedRates,
+  type Rates,
   type Trial,
 } from './trials.js';
 
@@ -58,7 +59,7 @@ describe('the plan', () => {
     const ofOne = second.filter(({ prediction, recipe }) => prediction === 'v' && recipe === linearDecay);
     expect(ofOne.map(({ lr }) => lr)).toEqual([7.07e-4, 1e-3, 1.41e-3, 2e-3, 2.83e-3]);
     for (const trial of second) scores.set(trialName(trial), score(trial));
-    expect(tunedRates(second, scores).v).toEqual({ constant: 1e-3, decayed: 1e-3 });
+    expect(tunedRates(laptop, second, scores).v).toEqual({ constant: 1e-3, decayed: 1e-3 });
     expect(furtherTuning(laptop, second, scores)).toEqual([]);
   });
 
@@ -83,7 +84,7 @@ describe('the plan', () => {
       tried.push(...round);
     }
     expect(rounds).toEqual([['epsilon 0.00025', 'v 0.008'], ['epsilon 0.000177', 'v 0.0113'], ['epsilon 0.000125']]);
-    expect(tunedRates(tried, scores)).toEqual({
+    expect(tunedRates(laptop, tried, scores)).toEqual({
       epsilon: { constant: 1.41e-3, decayed: 1.77e-4 },
       v: { constant: 1.41e-3, decayed: 8e-3 },
     });
@@ -91,15 +92,19 @@ describe('the plan', () => {
 });
 
 /** Results in which recipes other than the baseline are `speedup` times as fast, and linear decay 1.3 times. */
-function simulated(speedup: number, seeds: readonly number[]): TrialResult[] {
+function simulated(
+  speedup: number,
+  seeds: readonly number[],
+  { size = laptop, rates: own = rates }: { readonly size?: Size; readonly rates?: Rates } = {},
+): TrialResult[] {
   const loss = (steps: number) => 0.0545 + 0.0219 * (steps / 1000) ** -0.6;
-  return finals(laptop, rates, seeds).map((trial, i): TrialResult => {
-    const own = trial.recipe === baseline ? 1 : trial.recipe === linearDecay ? 1.3 : speedup;
+  return finals(size, own, seeds).map((trial, i): TrialResult => {
+    const factor = trial.recipe === baseline ? 1 : trial.recipe === linearDecay ? 1.3 : speedup;
     const noise = 1 + 0.0005 * Math.sin(i * 12.9898);
     const point = (step: number): Point => {
-      const value = loss(step * own) * noise;
+      const value = loss(step * factor) * noise;
       const losses = { ema: { geometricMean: value, buckets: edges.map((k) => value * (1 + k)) } };
-      return { step, images: step * 64, losses, fd: 1000 * value, kd: value / 10 };
+      return { step, images: step * size.batchSize, losses, fd: 1000 * value, kd: value / 10 };
     };
     return {
       name: trialName(trial),
@@ -109,7 +114,7 @@ function simulated(speedup: number, seeds: readonly number[]): TrialResult[] {
       lr: trial.lr,
       seed: trial.seed,
       steps: trial.steps,
-      size: 'laptop',
+      size: size.name,
       measuredOn: 'test',
       points: trial.measureAt.map(point),
       seconds: { training: 1, measuring: 1 },
@@ -202,6 +207,20 @@ describe('the analysis', () => {
     expect(isTooWide(analyze(noisy, laptop, { bounds }))).toBe(true);
   });
 
+  it('compares E1 only on a card, and merges it with the laptop', () => {
+    const ofCard = { epsilon: { constant: 1e-3, decayed: 1e-3, scheduleFree: 1e-3 } };
+    const own = analyze(simulated(2, [101, 102], { size: card, rates: ofCard }), card, { bounds });
+    expect(own.rows.map(({ endpoint, recipe }) => `${endpoint} ${recipe}`)).toEqual([
+      'E1 linear',
+      'E1 clts-mdlrc',
+      'E1 schedule-free',
+    ]);
+    const merged = mergedSection(own, analyze(simulated(2, [101, 102]), laptop, { bounds })).join('\n');
+    expect(merged).toMatch(/clts-mdlrc \| (1\.9|2\.0)/);
+    expect(merged).toMatch(/linear \| 1\.[23]/);
+    expect(merged).not.toContain('schedule-free');
+  });
+
   it('counts complete seeds only', () => {
     const results = simulated(2, [101, 102]).slice(0, -1);
     expect(analyze(results, laptop, { bounds })).toMatchObject({ seeds: [101], rows: [] });
@@ -228,7 +247,7 @@ describe('the committed results', () => {
       : [];
     const read = files.map((path) => JSON.parse(readFileSync(join(results.folder, path), 'utf8')) as TrialResult);
     const measuredOnTest = read.filter(({ stage }) => stage !== 'tuning');
-    const hash = preregHash(home);
+    const hash = preregHash(home, laptop);
     expect(measuredOnTest.filter(({ prereg }) => prereg !== hash).map(({ name }) => name)).toEqual([]);
     const commit = (results.read('code') as { commit: string } | undefined)?.commit;
     expect(measuredOnTest.filter(({ code }) => code !== commit).map(({ name }) => name)).toEqual([]);

@@ -5,12 +5,16 @@ import type { PartialConfig } from '@dm/trainer';
 export type Prediction = 'epsilon' | 'v';
 
 /** A family has one learning rate per prediction type, tuned for all its recipes. */
-export type Family = 'constant' | 'decayed';
+export type Family = 'constant' | 'decayed' | 'scheduleFree';
 
 export interface Recipe {
   readonly name: string;
   readonly about: string;
   readonly family: Family;
+  /** Default: AdamW. */
+  readonly optimizerType?: 'scheduleFreeAdamW';
+  /** Default: linear. */
+  readonly noiseSchedule?: 'cosine';
   /** Curriculum and schedules of the optimizer. */
   readonly curriculum: PartialConfig['curriculum'];
   readonly optimizer: {
@@ -46,7 +50,8 @@ const recipe = (
   family: Family,
   curriculum: Recipe['curriculum'],
   optimizer: Recipe['optimizer'],
-): Recipe => ({ name, about, family, curriculum, optimizer });
+  more: Pick<Recipe, 'optimizerType' | 'noiseSchedule'> = {},
+): Recipe => ({ name, about, family, curriculum, optimizer, ...more });
 
 /** The baseline, trained four times as long as the recipes. */
 export const baseline = recipe('uniform', 'uniform timesteps, constant learning rate', 'constant', uniform, constant);
@@ -63,8 +68,20 @@ export const linearDecay = recipe(
   linearTo(0.1),
 );
 
+/** The fastest recipe with epsilon-prediction of the experiment `recipe-search`. */
+export const fastest = recipe(
+  'schedule-free',
+  'schedule-free AdamW, SpeeD, cosine noise schedule',
+  'scheduleFree',
+  { type: 'speed' },
+  constant,
+  { optimizerType: 'scheduleFreeAdamW', noiseSchedule: 'cosine' },
+);
+
 /** Recipes of each prediction type, in the order of the tables. */
-export const finalRecipes: Readonly<Record<Prediction, readonly Recipe[]>> = {
+export type Recipes = Readonly<Partial<Record<Prediction, readonly Recipe[]>>>;
+
+export const finalRecipes = {
   epsilon: [
     linearDecay,
     recipe('mdlrc', 'uniform timesteps, momentum decay with compensation', 'decayed', uniform, mdlrc),
@@ -80,7 +97,10 @@ export const finalRecipes: Readonly<Record<Prediction, readonly Recipe[]>> = {
     ),
   ],
   v: [linearDecay, method],
-};
+} as const satisfies Recipes;
+
+/** On a graphics card, at 32x32. */
+export const cardRecipes: Recipes = { epsilon: [linearDecay, method, fastest] };
 
 /** Variants with epsilon-prediction, with two seeds. */
 export const secondaryRecipes: readonly Recipe[] = [

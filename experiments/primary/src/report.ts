@@ -1,22 +1,30 @@
 /** The page of the results, README.md, from the committed JSON. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { power, writeFigure, type Interval } from '@dm/experiments';
+import { power, randomEffects, writeFigure, type Interval } from '@dm/experiments';
 import { makeFolder } from '@dm/files';
 import { markdownFigure, markdownTable } from '@dm/trainer';
 import { analyze, halfWidth, type Analysis } from './analysis.js';
 import { figuresOf } from './figures.js';
 import { planOf, referencesOf, statusLines, type Plan } from './plan.js';
-import type { BoundsResult, FloorResult, Point, Results, TrialResult } from './results.js';
-import type { Size } from './sizes.js';
+import {
+  openResults,
+  planFile,
+  type BoundsResult,
+  type FloorResult,
+  type Point,
+  type Results,
+  type TrialResult,
+} from './results.js';
+import { laptop, type Size } from './sizes.js';
 import { finalSeeds } from './trials.js';
 
 /** Writes the page and its figures, and returns the path of the page. */
 export async function writeReport(results: Results, size: Size): Promise<string> {
   const path = join(results.folder, 'README.md');
-  writeFileSync(path, reportText(results, size));
   const folder = join(results.folder, 'figures');
   makeFolder(folder);
+  writeFileSync(path, reportText(results, size));
   for (const figure of figuresOf(resultsOf(planOf(size, results)))) await writeFigure(folder, figure);
   return path;
 }
@@ -30,12 +38,13 @@ export function reportText(results: Results, size: Size): string {
   const analysis = analyze(done, size, references);
   return `${[
     '# The primary experiment',
-    'Written by `npm run experiments:report` from the JSON files in this folder. The plan is [PREREG.md](../../PREREG.md).',
+    `Written by \`npm run experiments:report\` from the JSON files in this folder. The plan is [${planFile(size)}](../../${planFile(size)}).`,
     '## Progress',
     [...statusLines(plan), ...surroundings(results, done)].map((line) => `- ${line}`).join('\n'),
     ...tuningSection(done),
     ...gateSection(analysis, references.bounds),
     ...speedupSection(analysis),
+    ...(size.name === 'card' ? mergedSection(analysis, laptopAnalysis(results)) : []),
     ...valuesSection(done, references.floor),
     ...figuresSection(done),
     ...deviationsSection(results),
@@ -55,6 +64,10 @@ function surroundings(results: Results, done: readonly TrialResult[]): string[] 
 }
 
 const digits = (value: number) => value.toPrecision(3);
+
+/** A speed-up from its logarithm, with its interval. */
+const factor = ({ value, low, high }: Pick<Interval, 'value' | 'low' | 'high'>) =>
+  `${digits(Math.exp(value))} [${low === -Infinity ? '0' : digits(Math.exp(low))}, ${high === Infinity ? '∞' : digits(Math.exp(high))}]`;
 
 function tuningSection(done: readonly TrialResult[]): string[] {
   const rows = done
@@ -114,8 +127,6 @@ function gateSection({ gate }: Analysis, bounds: BoundsResult | undefined): stri
 
 function speedupSection({ seeds, rows, overDecay }: Analysis): string[] {
   if (rows.length === 0) return ['## Speed-ups', 'Not yet: two seeds must be complete.'];
-  const factor = ({ value, low, high }: Pick<Interval, 'value' | 'low' | 'high'>) =>
-    `${digits(Math.exp(value))} [${low === -Infinity ? '0' : digits(Math.exp(low))}, ${high === Infinity ? '∞' : digits(Math.exp(high))}]`;
   const powerAt = ({ standardError, df }: Interval) =>
     digits(power({ actual: Math.log(2.5), above: Math.log(1.5), standardError, df }));
   const isExplained = ({ low, high }: Interval) => low >= Math.log(0.9) && high <= Math.log(1.11);
@@ -157,6 +168,33 @@ function speedupSection({ seeds, rows, overDecay }: Analysis): string[] {
         ratio === undefined ? 'only a bound is known' : factor(ratio),
         ratio !== undefined && isExplained(ratio) ? 'yes' : 'not shown',
       ]),
+    ),
+  ];
+}
+
+/** Of the experiment at 16x16, which has its results in the same folder. */
+function laptopAnalysis({ folder }: Results): Analysis {
+  const results = openResults(join(folder, '..', '..'), laptop);
+  return analyze(resultsOf(planOf(laptop, results)), laptop, referencesOf(results));
+}
+
+/** Speed-ups in E1 that are known of both experiments, merged by random effects. */
+export function mergedSection(own: Analysis, other: Analysis): string[] {
+  const known = ({ rows }: Analysis) =>
+    rows.filter(
+      ({ prediction, endpoint, estimate }) => prediction === 'epsilon' && endpoint === 'E1' && estimate.bounds === 0,
+    );
+  const merged = known(own).flatMap(({ recipe, estimate }) => {
+    const found = known(other).find((row) => row.recipe === recipe);
+    return found === undefined ? [] : [{ recipe, ...randomEffects([estimate, found.estimate]) }];
+  });
+  if (merged.length === 0) return [];
+  return [
+    '## Merged with the experiment at 16x16',
+    'Speed-ups in E1 with epsilon of both experiments, by random effects (DerSimonian and Laird 1986), with 95% intervals.',
+    markdownTable(
+      ['recipe', 'speed-up', 'standard deviation between experiments, of the logarithm'],
+      merged.map(({ recipe, between, ...estimate }) => [recipe, factor(estimate), digits(Math.sqrt(between))]),
     ),
   ];
 }

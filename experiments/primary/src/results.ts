@@ -87,10 +87,13 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   await atomicWriteFileAsync(path, (file) => file.writeFile(`${JSON.stringify(value)}\n`));
 }
 
-/** SHA-256 of the plan, in hexadecimal. */
-export function preregHash(home: string): string {
+/** The file of the plan of a size. */
+export const planFile = ({ name }: Size): string => (name === 'card' ? 'PREREG-card.md' : 'PREREG.md');
+
+/** SHA-256 of the plan of a size, in hexadecimal. */
+export function preregHash(home: string, size: Size): string {
   return createHash('sha256')
-    .update(readFileSync(join(home, 'PREREG.md')))
+    .update(readFileSync(join(home, planFile(size))))
     .digest('hex');
 }
 

@@ -41,7 +41,7 @@ type Device = NonNullable<PartialConfig['device']>;
 /** The seed of the samples: the same noise for all models. */
 const sampleSeed = 0;
 
-function runOf(trial: Trial, { cache, size }: TrialContext): string {
+export function runOf(trial: Trial, { cache, size }: TrialContext): string {
   return join(cache, size.name, 'runs', trialName(trial).replaceAll('/', '.'));
 }
 
@@ -101,7 +101,7 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
     threads,
     device,
     code: commitOf(project),
-    prereg: preregHash(project),
+    prereg: preregHash(project, size),
   } satisfies TrialResult);
 }
 
@@ -119,9 +119,9 @@ const checkpointOf = (out: string, step: number) => join(out, 'checkpoints', `st
  */
 export function removeRun(trial: Trial, context: TrialContext): void {
   const out = runOf(trial, context);
-  if (trial.stage === 'tuning') return rmSync(out, { recursive: true, force: true });
-  const kept = new Set(trial.measureAt.map((step) => checkpointOf(out, step)));
   const folder = join(out, 'checkpoints');
+  if (trial.stage === 'tuning' || !existsSync(folder)) return rmSync(out, { recursive: true, force: true });
+  const kept = new Set(trial.measureAt.map((step) => checkpointOf(out, step)));
   for (const name of readdirSync(folder)) {
     if (!kept.has(join(folder, name))) rmSync(join(folder, name), { recursive: true, force: true });
   }

@@ -1,15 +1,7 @@
 /** The trials in the order in which they are run, and their configurations. */
 import type { PartialConfig } from '@dm/trainer';
 import { holdOut } from './data.js';
-import {
-  baseline,
-  finalRecipes,
-  linearDecay,
-  secondaryRecipes,
-  type Family,
-  type Prediction,
-  type Recipe,
-} from './recipes.js';
+import { baseline, fastest, linearDecay, type Family, type Prediction, type Recipe } from './recipes.js';
 import type { Size } from './sizes.js';
 
 export type Stage = 'tuning' | 'finals' | 'secondary';
@@ -36,14 +28,22 @@ export const finalSeeds = [101, 102, 103, 104] as const;
 export const additionalSeeds = [105, 106] as const;
 const secondarySeeds = [101, 102] as const;
 
-/** Tuned learning rates. */
-export type Rates = Readonly<Record<Prediction, Readonly<Record<Family, number>>>>;
+/** Tuned learning rates, of the families that a size has. */
+export type Rates = Readonly<Partial<Record<Prediction, Readonly<Partial<Record<Family, number>>>>>>;
 
-const predictions = ['epsilon', 'v'] as const;
-const families = ['constant', 'decayed'] as const;
+export const predictionsOf = ({ recipes }: Size): Prediction[] => Object.keys(recipes) as Prediction[];
+
+/** The families of a prediction type's recipes, the baseline's first. */
+function familiesOf({ recipes }: Size, prediction: Prediction): Family[] {
+  return [...new Set([baseline, ...recipes[prediction]!].map(({ family }) => family))].toSorted();
+}
 
 /** The recipe that a family is tuned with: none of the paper's ideas, so that no choice favors them. */
-const tunedWith: Readonly<Record<Family, Recipe>> = { constant: baseline, decayed: linearDecay };
+const tunedWith: Readonly<Record<Family, Recipe>> = {
+  constant: baseline,
+  decayed: linearDecay,
+  scheduleFree: fastest,
+};
 
 /** Unique among all trials, and the name of its files. */
 export function trialName({ stage, prediction, recipe, lr, seed, steps }: Trial): string {
@@ -54,7 +54,7 @@ export function trialName({ stage, prediction, recipe, lr, seed, steps }: Trial)
 /** First round of tuning: all learning rates at N / 4. */
 export function firstTuning(size: Size): Trial[] {
   const steps = size.steps / 4;
-  return tuning(steps, () => learningRates);
+  return tuning(size, steps, () => learningRates);
 }
 
 /**
@@ -63,6 +63,7 @@ export function firstTuning(size: Size): Trial[] {
  */
 export function secondTuning(size: Size, scores: ReadonlyMap<string, number>): Trial[] {
   return tuning(
+    size,
     size.steps / 2,
     (first) => {
       const [a, b] = first.toSorted((x, y) => scores.get(trialName(x))! - scores.get(trialName(y))!);
@@ -81,6 +82,7 @@ export function secondTuning(size: Size, scores: ReadonlyMap<string, number>): T
  */
 export function furtherTuning(size: Size, tried: readonly Trial[], scores: ReadonlyMap<string, number>): Trial[] {
   return tuning(
+    size,
     size.steps / 2,
     (same) => {
       const best = bestOf(same, scores).lr;
@@ -100,9 +102,14 @@ function bestOf(trials: readonly Trial[], scores: ReadonlyMap<string, number>): 
   return trials.toSorted((a, b) => scores.get(trialName(a))! - scores.get(trialName(b))!)[0]!;
 }
 
-function tuning(steps: number, ratesOf: (same: readonly Trial[]) => readonly number[], before: readonly Trial[] = []) {
-  return predictions.flatMap((prediction) =>
-    families.flatMap((family) => {
+function tuning(
+  size: Size,
+  steps: number,
+  ratesOf: (same: readonly Trial[]) => readonly number[],
+  before: readonly Trial[] = [],
+) {
+  return predictionsOf(size).flatMap((prediction) =>
+    familiesOf(size, prediction).flatMap((family) => {
       const recipe = tunedWith[family];
       const same = before.filter((trial) => trial.prediction === prediction && trial.recipe === recipe);
       return ratesOf(same).map((lr): Trial => ({
@@ -119,25 +126,23 @@ function tuning(steps: number, ratesOf: (same: readonly Trial[]) => readonly num
 }
 
 /** The rate with the lowest E1 of the trials at N / 2, per prediction type and family. */
-export function tunedRates(tried: readonly Trial[], scores: ReadonlyMap<string, number>): Rates {
+export function tunedRates(size: Size, tried: readonly Trial[], scores: ReadonlyMap<string, number>): Rates {
   const best = (prediction: Prediction, family: Family) =>
     bestOf(
       tried.filter((trial) => trial.prediction === prediction && trial.recipe === tunedWith[family]),
       scores,
     ).lr;
-  const of = (prediction: Prediction) => ({
-    constant: best(prediction, 'constant'),
-    decayed: best(prediction, 'decayed'),
-  });
-  return { epsilon: of('epsilon'), v: of('v') };
+  const of = (prediction: Prediction) =>
+    Object.fromEntries(familiesOf(size, prediction).map((family) => [family, best(prediction, family)]));
+  return Object.fromEntries(predictionsOf(size).map((prediction) => [prediction, of(prediction)]));
 }
 
 /** The finals: whole blocks of a seed, the baseline first. */
 export function finals(size: Size, rates: Rates, seeds: readonly number[] = finalSeeds): Trial[] {
   return seeds.flatMap((seed) =>
-    predictions.flatMap((prediction) => [
+    predictionsOf(size).flatMap((prediction) => [
       baselineTrial(size, prediction, rates, seed),
-      ...finalRecipes[prediction].flatMap((recipe) =>
+      ...size.recipes[prediction]!.flatMap((recipe) =>
         [size.steps / 2, size.steps].map((steps) => trialOf('finals', prediction, recipe, rates, seed, steps)),
       ),
     ]),
@@ -147,7 +152,7 @@ export function finals(size: Size, rates: Rates, seeds: readonly number[] = fina
 /** Variants of the method, at N. */
 export function secondary(size: Size, rates: Rates): Trial[] {
   return secondarySeeds.flatMap((seed) =>
-    secondaryRecipes.map((recipe) => trialOf('secondary', 'epsilon', recipe, rates, seed, size.steps)),
+    size.secondary.map((recipe) => trialOf('secondary', 'epsilon', recipe, rates, seed, size.steps)),
   );
 }
 
@@ -165,7 +170,7 @@ function trialOf(
   seed: number,
   steps: number,
 ): Trial {
-  return { stage, prediction, recipe, lr: rates[prediction][recipe.family], seed, steps, measureAt: [steps] };
+  return { stage, prediction, recipe, lr: rates[prediction]![recipe.family]!, seed, steps, measureAt: [steps] };
 }
 
 /** Averages besides `ema`, whose half-life is 5% of the images seen at every step. */
@@ -182,20 +187,17 @@ export function configOf(trial: Trial, size: Size, data: string, out: string): P
     holdOut,
     flip: true,
     conditional: false,
-    model: {
-      type: 'unet',
-      block_out_channels: [...size.channels],
-      layers_per_block: 1,
-      down_block_types: ['DownBlock2D', 'DownBlock2D', 'DownBlock2D'],
-      up_block_types: ['UpBlock2D', 'UpBlock2D', 'UpBlock2D'],
-      norm_num_groups: 8,
+    model: { type: 'unet', ...size.unet },
+    diffusion: {
+      schedule: { type: recipe.noiseSchedule ?? 'linear' },
+      timesteps: 1000,
+      prediction: { type: prediction },
     },
-    diffusion: { schedule: { type: 'linear' }, timesteps: 1000, prediction: { type: prediction } },
     curriculum: recipe.curriculum,
     timestepDraws: 'stratified',
     lossWeighting: { type: 'constant' },
     optimizer: {
-      type: 'adamW',
+      type: recipe.optimizerType ?? 'adamW',
       lr,
       betas: [0.9, 0.999],
       weightDecay: 0,

@@ -6,6 +6,7 @@ declare module 'jstat' {
       /** The quantile function. */
       inv(p: number, df: number): number;
     };
+    readonly normal: { inv(p: number, mean: number, standardDeviation: number): number };
     /** The noncentral t distribution. */
     readonly noncentralt: { cdf(x: number, df: number, noncentrality: number): number };
   };

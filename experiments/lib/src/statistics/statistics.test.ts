@@ -2,6 +2,7 @@ import { normal } from '@dm/core';
 import { describe, expect, it } from 'vitest';
 import { logSpeedup, nonIncreasingFit, type LogSpeedup } from './log-speedup.js';
 import { monotoneCubic } from './monotone-cubic.js';
+import { randomEffects } from './random-effects.js';
 import { fitRecipeTable, holm, interval, pValue, recipeDifference, recipeMean } from './recipe-table.js';
 import { fitSpeedups, power } from './speedup-table.js';
 
@@ -116,6 +117,29 @@ describe('a table of recipes and seeds', () => {
       [0.03, 0.06, 0.06, 0.02].map((p) => expect.closeTo(p, 12) as number),
     );
     expect(holm([0.5, 0.9])).toEqual([1, 1]);
+  });
+});
+
+describe('randomEffects', () => {
+  it('is the estimator of DerSimonian and Laird', () => {
+    // By hand: weights 100 and 25, mean 0.58, Q 3.2, variance between (3.2 - 1) / 40, weights 1 / 0.065 and 1 / 0.095.
+    const found = randomEffects([
+      { value: 0.5, standardError: 0.1 },
+      { value: 0.9, standardError: 0.2 },
+    ]);
+    expect(found.between).toBeCloseTo(0.055, 12);
+    expect(found.value).toBeCloseTo((0.5 / 0.065 + 0.9 / 0.095) / (1 / 0.065 + 1 / 0.095), 12);
+    expect(found.standardError).toBeCloseTo((1 / 0.065 + 1 / 0.095) ** -0.5, 12);
+    expect(found.high - found.value).toBeCloseTo(1.959963984540054 * found.standardError, 8);
+  });
+
+  it('is the weighted mean if the estimates agree, or if there is one', () => {
+    const one = { value: 0.7, standardError: 0.1 };
+    expect(randomEffects([one])).toMatchObject({ value: 0.7, standardError: expect.closeTo(0.1, 12) as number });
+    const two = randomEffects([one, { value: 0.72, standardError: 0.1 }]);
+    expect([two.between, two.value]).toEqual([0, expect.closeTo(0.71, 12)]);
+    expect(() => randomEffects([])).toThrow(RangeError);
+    expect(() => randomEffects([{ value: 1, standardError: 0 }])).toThrow(RangeError);
   });
 });
 
