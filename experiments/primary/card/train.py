@@ -5,9 +5,10 @@
 The request has the fields of `CardRequest` in src/run-card-trial.ts. Timesteps, their weights, learning rate, and momentum
 come from the tables that `dm` writes. All random numbers are functions of seed and step, so they are the same for all
 recipes, and a run that is continued draws what it would have drawn. Prints a line of JSON: {points, seconds, hasDiverged,
-parameters, machine, versions}, or {unfinished: true, step} if the time was over; run it again to continue.
+machine, versions}, or {unfinished: true, step} if the time was over; run it again to continue.
 """
 
+import hashlib
 import json
 import math
 import sys
@@ -88,6 +89,16 @@ class ScheduleFree:
         self.optimizer.load_state_dict(state["optimizer"])
 
 
+def identity(request):
+    """A hash of what determines the weights, so that a checkpoint is not continued by another run."""
+    free = ("seconds", "out", "device", "threads", "steps", "measureAt")
+    content = hashlib.sha256(json.dumps({k: v for k, v in request.items() if k not in free}, sort_keys=True).encode())
+    for table in ("curriculumTable", "optimizerTable"):
+        if request[table] is not None:
+            content.update(Path(request[table]).read_bytes())
+    return content.hexdigest()
+
+
 def batch_of(images, request, step, device):
     """x0 [N, C, H, W] in [-1, 1]: every image once in each epoch, half of them flipped."""
     seed, size, count = request["seed"], request["batchSize"], len(images)
@@ -144,6 +155,9 @@ def run(request):
     torch.set_num_threads(request["threads"])
     torch.manual_seed(request["seed"])
     model = diffusers.UNet2DModel(**request["unet"]).to(device)
+    parameters = sum(p.numel() for p in model.parameters())
+    if parameters != request["parameters"]:
+        raise ValueError(f"diffusers' UNet has {parameters} parameters, the project's {request['parameters']}")
     optimizer = (ScheduleFree if request["optimizer"] == "scheduleFreeAdamW" else AdamW)(model, request)
     sampler = Sampler(request["curriculumTable"], stratified=True)
     alphas_cumprod = torch.tensor(request["alphasCumprod"], dtype=torch.float32, device=device)
@@ -152,6 +166,8 @@ def run(request):
     state = {"step": 0, "points": [], "seconds": 0.0}
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        if saved["identity"] != identity(request):
+            raise ValueError(f"{checkpoint} is of another run: remove it")
         model.load_state_dict(saved["model"])
         optimizer.load(saved["optimizer"])
         state = saved["state"]
@@ -162,7 +178,8 @@ def run(request):
         last_save = time.monotonic()
         state["seconds"] = before + last_save - began
         part = checkpoint.with_suffix(".part")
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state(), "state": state}, part)
+        content = {"model": model.state_dict(), "optimizer": optimizer.state(), "state": state}
+        torch.save({**content, "identity": identity(request)}, part)
         part.replace(checkpoint)
 
     diverged = False
@@ -189,6 +206,9 @@ def run(request):
         if state["step"] in request["measureAt"]:
             buckets = losses(model, optimizer.averaged(), request, alphas_cumprod, device)
             optimizer.training()
+            if not all(map(math.isfinite, buckets)):
+                diverged = True
+                break
             state["points"] = [*state["points"], {"step": state["step"], "buckets": buckets}]
             save()
         elif time.monotonic() - last_save > SAVE_SECONDS:
@@ -197,7 +217,6 @@ def run(request):
         "points": state["points"],
         "seconds": before + time.monotonic() - began,
         "hasDiverged": diverged,
-        "parameters": sum(p.numel() for p in model.parameters()),
         "machine": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
         "versions": {"torch": torch.__version__, "diffusers": diffusers.__version__},
     }

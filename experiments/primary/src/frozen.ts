@@ -39,11 +39,11 @@ export const commitOf = (project: string): string => git(project, 'rev-parse', '
 
 /**
  * Runs this program at a commit, in a worktree below `cache` that is created, installed, and built if it is missing.
- * Results are written to `home`.
+ * Results are written to `home`; `args` is called after the build, for the program's arguments.
  *
  * @returns its exit code
  */
-export function runAt(commit: string, home: string, cache: string, args: readonly string[]): number {
+export function runAt(commit: string, home: string, cache: string, args: () => readonly string[]): number {
   const tree = join(cache, 'code', commit.slice(0, 12));
   const run = (command: string, ...rest: string[]) => {
     const { status } = spawnSync(command, rest, { cwd: tree, stdio: 'inherit' });
@@ -54,7 +54,7 @@ export function runAt(commit: string, home: string, cache: string, args: readonl
   if (!existsSync(tree)) git(home, 'worktree', 'add', '--detach', tree, commit);
   run(process.execPath, 'tools/bootstrap/task.mjs', 'build');
   const main = join(tree, 'experiments', 'primary', 'dist', 'main.js');
-  const { status } = spawnSync(process.execPath, [main, ...args], {
+  const { status } = spawnSync(process.execPath, [main, ...args()], {
     stdio: 'inherit',
     env: { ...process.env, DM_PRIMARY_HOME: home },
   });

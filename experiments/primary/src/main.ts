@@ -1,12 +1,12 @@
 /**
- * The command line: `node dist/main.js next --minutes 60`, `status`, `report`, each with `--scale card` for the experiment
- * on a graphics card, or, for a test, `--scale smoke`. `next` runs each trial as `trial <name>` in a process.
+ * The command line: `node dist/main.js next --minutes 60` and `status`, each with `--scale card` for the experiment on a
+ * graphics card, `report`, or, for a test, `--scale smoke`. `next` runs each trial as `trial <name>` in a process.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { openExtractor } from '@dm/trainer';
@@ -23,15 +23,15 @@ import { card, laptop, smoke, type Size } from './sizes.js';
 import { finals, firstTuning, trialName, type Rates } from './trials.js';
 
 const usage =
-  'Use: main.js next [--minutes <n>] [--parallel <n>] [--threads <n>] [--device <name>] | status | report, each with ' +
-  '[--scale laptop | card]; or main.js --scale smoke [--device <name>].';
+  'Use: main.js next [--minutes <n>] [--trainings <n>] [--threads <n>] [--device <name>] | status, each with ' +
+  '[--scale laptop | card]; or main.js report; or main.js --scale smoke [--device <name>].';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     minutes: { type: 'string', default: '60' },
     // On two cores, two trainings with one thread each make 1.3 times the steps of one with two.
-    parallel: { type: 'string', default: String(availableParallelism()) },
+    trainings: { type: 'string', default: String(availableParallelism()) },
     threads: { type: 'string', default: '1' },
     // A device of the engine, such as webgpu. A small model leaves room on a card for several trainings.
     device: { type: 'string', default: 'cpu' },
@@ -47,19 +47,19 @@ const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), '
 
 try {
   const minutes = Number(values.minutes);
-  const [parallel, threads] = [values.parallel, values.threads].map(Number) as [number, number];
+  const [trainings, threads] = [values.trainings, values.threads].map(Number) as [number, number];
   const { device } = values;
   if (!['laptop', 'card', 'smoke'].includes(values.scale) || (command !== undefined) === (values.scale === 'smoke')) {
     throw new Error(usage);
   }
   if (more.length > (command === 'trial' ? 1 : 0)) throw new Error(usage);
   if (!(minutes > 0)) throw new Error(`--minutes must be above 0, got ${values.minutes}.`);
-  for (const [name, count] of Object.entries({ parallel, threads })) {
+  for (const [name, count] of Object.entries({ trainings, threads })) {
     if (!(Number.isInteger(count) && count > 0)) throw new Error(`--${name} must be an integer above 0.`);
   }
   switch (command) {
     case 'next':
-      process.exitCode = await next(minutes, { parallel, threads, device });
+      process.exitCode = await next(minutes, { trainings, threads, device });
       break;
     case 'trial':
       await oneTrial(more[0] ?? '', minutes, { threads, device });
@@ -68,7 +68,10 @@ try {
       console.log(statusLines(planOf(size, openResults(home, size))).join('\n'));
       break;
     case 'report':
-      console.log(await writeReport(openResults(home, size), size));
+      for (const one of [laptop, card]) {
+        const results = openResults(home, one);
+        if (one === laptop || existsSync(results.folder)) console.log(await writeReport(results, one));
+      }
       break;
     case undefined:
       await smokeRun(device);
@@ -91,8 +94,8 @@ function flagsOf({ threads, device }: Engines): string[] {
   return ['--scale', size.name, '--threads', String(threads), '--device', device];
 }
 
-/** Runs the next trials for some minutes, `parallel` at a time. Commits nothing. */
-async function next(minutes: number, how: Engines & { readonly parallel: number }): Promise<number> {
+/** Runs the next trials for some minutes, `trainings` at a time. Commits nothing. */
+async function next(minutes: number, how: Engines & { readonly trainings: number }): Promise<number> {
   const until = performance.now() + minutes * 60_000;
   const minutesLeft = () => (until - performance.now()) / 60_000;
   const results = openResults(home, size);
@@ -103,8 +106,10 @@ async function next(minutes: number, how: Engines & { readonly parallel: number 
       const commit = await frozenCommit(home, results, started);
       // Even if the tree at hand is at that commit: it may be changed and built again while trials run.
       if (home === here || commitOf(here) !== commit) {
-        const rest = ['--minutes', String(minutesLeft()), '--parallel', String(how.parallel), ...flagsOf(how)];
-        return minutesLeft() <= 0 ? 0 : runAt(commit, home, cache, ['next', ...rest]);
+        if (minutesLeft() <= 0) return 0;
+        // Building the worktree takes minutes, too.
+        const rest = ['--trainings', String(how.trainings), ...flagsOf(how)];
+        return runAt(commit, home, cache, () => ['next', '--minutes', String(Math.max(1, minutesLeft())), ...rest]);
       }
     }
     if (trial === undefined || minutesLeft() <= 0) {
@@ -120,7 +125,7 @@ async function next(minutes: number, how: Engines & { readonly parallel: number 
 }
 
 interface PartOptions extends Engines {
-  readonly parallel: number;
+  readonly trainings: number;
   readonly minutesLeft: () => number;
 }
 
@@ -129,7 +134,7 @@ interface PartOptions extends Engines {
  *
  * @throws {Error} afterwards, if some failed
  */
-async function runPart(results: Results, { parallel, minutesLeft, ...how }: PartOptions): Promise<void> {
+async function runPart(results: Results, { trainings, minutesLeft, ...how }: PartOptions): Promise<void> {
   const part = new Set(planOf(size, results).pending.map(trialName));
   const failed: string[] = [];
   const lane = async () => {
@@ -145,7 +150,7 @@ async function runPart(results: Results, { parallel, minutesLeft, ...how }: Part
       if (status !== 0) failed.push(name);
     }
   };
-  await Promise.all(Array.from({ length: parallel }, lane));
+  await Promise.all(Array.from({ length: trainings }, lane));
   if (failed.length > 0) throw new Error(`These trials failed: ${failed.join(', ')}.`);
 }
 

@@ -29,16 +29,24 @@ import {
 
 const home = fileURLToPath(new URL('..', import.meta.url));
 const rates = { epsilon: { constant: 1e-3, decayed: 2e-3 }, v: { constant: 1e-3, decayed: 4e-3 } };
+const ofCard = { epsilon: { constant: 1e-3, decayed: 1e-3, scheduleFree: 1e-3 } };
 const edges = Array.from({ length: 10 }, (_, i) => i);
 
 describe('the plan', () => {
   it('is valid for the trainer, and every name is unique', () => {
-    const trials = [...firstTuning(laptop), ...finals(laptop, rates), ...secondary(laptop, rates)];
-    for (const trial of trials) {
-      const { model: _model, ...config } = configOf(trial, laptop, 'data.shard', 'out');
-      expect(resolveConfig([{ source: 'the plan', value: config }]).totalSteps).toBe(trial.steps);
+    for (const [size, tuned] of [
+      [laptop, rates],
+      [card, ofCard],
+    ] as const) {
+      const trials = [...firstTuning(size), ...finals(size, tuned), ...secondary(size, tuned)];
+      for (const trial of trials) {
+        const { model, ...rest } = configOf(trial, size, 'data.shard', 'out');
+        const unet = { ...(model as object), sample_size: size.side, in_channels: 3, out_channels: 3 };
+        const config = resolveConfig([{ source: 'the plan', value: { ...rest, model: unet } }]);
+        expect(config.totalSteps).toBe(trial.steps);
+      }
+      expect(new Set(trials.map(trialName)).size).toBe(trials.length);
     }
-    expect(new Set(trials.map(trialName)).size).toBe(trials.length);
   });
 
   it('trains whole blocks of a seed, the baseline four times as long', () => {
@@ -179,6 +187,8 @@ describe('the analysis', () => {
     const results = changed(baseline, ({ points }) => ({ hasDiverged: true, points: points.slice(0, 1) }));
     const { estimate, verdict } = row(results, 'epsilon', 'E1');
     expect([estimate.low, estimate.high, verdict]).toEqual([-Infinity, Infinity, 'undecided']);
+    expect(estimate.value).toBeCloseTo(Math.log(1.2), 1);
+    expect(isTooWide(analyze(results, laptop, { bounds, floor }))).toBe(false);
     expect(row(results, 'v', 'E1').verdict).toBe('refuted at this scale');
   });
 
@@ -208,7 +218,6 @@ describe('the analysis', () => {
   });
 
   it('compares E1 only on a card, and merges it with the laptop', () => {
-    const ofCard = { epsilon: { constant: 1e-3, decayed: 1e-3, scheduleFree: 1e-3 } };
     const own = analyze(simulated(2, [101, 102], { size: card, rates: ofCard }), card, { bounds });
     expect(own.rows.map(({ endpoint, recipe }) => `${endpoint} ${recipe}`)).toEqual([
       'E1 linear',
@@ -238,8 +247,8 @@ describe('the analysis', () => {
   });
 });
 
-describe('the committed results', () => {
-  const results = openResults(home, laptop);
+describe.each([laptop, card])('the committed results of $name', (size) => {
+  const results = openResults(home, size);
 
   it('of the finals carry the hash of the plan and one commit', () => {
     const files = existsSync(results.folder)
@@ -247,7 +256,7 @@ describe('the committed results', () => {
       : [];
     const read = files.map((path) => JSON.parse(readFileSync(join(results.folder, path), 'utf8')) as TrialResult);
     const measuredOnTest = read.filter(({ stage }) => stage !== 'tuning');
-    const hash = preregHash(home, laptop);
+    const hash = preregHash(home, size);
     expect(measuredOnTest.filter(({ prereg }) => prereg !== hash).map(({ name }) => name)).toEqual([]);
     const commit = (results.read('code') as { commit: string } | undefined)?.commit;
     expect(measuredOnTest.filter(({ code }) => code !== commit).map(({ name }) => name)).toEqual([]);
@@ -259,12 +268,12 @@ describe('the committed results', () => {
   it('are what the page shows', () => {
     const page = join(results.folder, 'README.md');
     if (!existsSync(results.folder)) return;
-    expect(readFileSync(page, 'utf8')).toBe(reportText(results, laptop));
+    expect(readFileSync(page, 'utf8')).toBe(reportText(results, size));
   });
 
   it('are what the figures show', async () => {
     if (!existsSync(results.folder)) return;
-    const figures = figuresOf(planOf(laptop, results).parts.flatMap(({ done }) => done));
+    const figures = figuresOf(planOf(size, results).parts.flatMap(({ done }) => done));
     const committed = join(results.folder, 'figures');
     expect(readdirSync(committed).toSorted()).toEqual(figures.map(({ name }) => `${name}.svg`).toSorted());
     const folder = mkdtempSync(join(tmpdir(), 'dm-primary-'));

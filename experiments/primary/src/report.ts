@@ -64,6 +64,8 @@ function surroundings(results: Results, done: readonly TrialResult[]): string[] 
 }
 
 const digits = (value: number) => value.toPrecision(3);
+/** JSON has null instead of NaN. */
+const fourDigits = (value: number | null) => (value === null ? 'not finite' : value.toPrecision(4));
 
 /** A speed-up from its logarithm, with its interval. */
 const factor = ({ value, low, high }: Pick<Interval, 'value' | 'low' | 'high'>) =>
@@ -77,7 +79,7 @@ function tuningSection(done: readonly TrialResult[]): string[] {
       recipe,
       String(lr),
       String(steps),
-      hasDiverged ? 'diverged' : points.at(-1)!.losses['ema']!.geometricMean.toPrecision(4),
+      hasDiverged ? 'diverged' : fourDigits(points.at(-1)!.losses['ema']!.geometricMean),
       seconds.training.toFixed(0),
     ]);
   if (rows.length === 0) return [];
@@ -134,7 +136,7 @@ function speedupSection({ seeds, rows, overDecay }: Analysis): string[] {
   return [
     '## Speed-ups',
     ...(missing > 0 ? [`**Preliminary: ${missing} of ${finalSeeds.length} seeds are not complete.**`] : []),
-    `Images that the baseline needs for the same value, over the images of the recipe, with 95% intervals, paired by seed (seeds ${seeds.join(', ')}). Half-width: of the interval of the logarithm. p: adjusted by Holm's method over the four primary tests. Power: probability that the interval is above 1.5 if the speed-up is 2.5.`,
+    `Images that the baseline needs for the same value, over the images of the recipe, with 95% intervals, paired by seed (seeds ${seeds.join(', ')}). Half-width: of the interval of the logarithm. p: adjusted by Holm's method over the primary tests. Power: probability that the interval is above 1.5 if the speed-up is 2.5.`,
     markdownTable(
       [
         'prediction',
@@ -210,8 +212,8 @@ function valuesSection(done: readonly TrialResult[], floor: FloorResult | undefi
       groups.set(key, [...(groups.get(key) ?? []), { run, point }]);
     }
   }
-  const mean = (values: readonly (number | undefined)[]) => {
-    const known = values.filter((value) => value !== undefined);
+  const mean = (values: readonly (number | null | undefined)[]) => {
+    const known = values.filter((value) => value !== undefined && value !== null);
     return known.length === 0 ? '–' : (known.reduce((sum, value) => sum + value, 0) / known.length).toPrecision(4);
   };
   const diverged = measured.filter(({ hasDiverged }) => hasDiverged);

@@ -92,9 +92,10 @@ export const planFile = ({ name }: Size): string => (name === 'card' ? 'PREREG-c
 
 /** SHA-256 of the plan of a size, in hexadecimal. */
 export function preregHash(home: string, size: Size): string {
-  return createHash('sha256')
-    .update(readFileSync(join(home, planFile(size))))
-    .digest('hex');
+  const hash = createHash('sha256');
+  // The plan of the card refers to the other one.
+  for (const file of new Set([planFile(size), 'PREREG.md'])) hash.update(readFileSync(join(home, file)));
+  return hash.digest('hex');
 }
 
 /** Six significant digits, to keep committed files small. */

@@ -41,8 +41,10 @@ type Device = NonNullable<PartialConfig['device']>;
 /** The seed of the samples: the same noise for all models. */
 const sampleSeed = 0;
 
-export function runOf(trial: Trial, { cache, size }: TrialContext): string {
-  return join(cache, size.name, 'runs', trialName(trial).replaceAll('/', '.'));
+/** The folder of a trial's run. Runs of the finals belong to a commit: another one must not continue them. */
+export function runOf(trial: Trial, { cache, size, project }: TrialContext): string {
+  const name = trialName(trial).replaceAll('/', '.');
+  return join(cache, size.name, 'runs', trial.stage === 'tuning' ? name : `${name}.${commitOf(project).slice(0, 12)}`);
 }
 
 /**
@@ -71,7 +73,7 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
   for (const step of trial.measureAt) {
     const checkpoint = checkpointOf(out, step);
     if (hasDiverged && !existsSync(checkpoint)) break;
-    const file = join(out, `measured-${step}.json`);
+    const file = measuredFile(out, step);
     if (!existsSync(file)) {
       if (performance.now() > until) return undefined;
       const began = performance.now();
@@ -111,6 +113,8 @@ interface Measured {
   readonly seconds: number;
 }
 
+const measuredFile = (out: string, step: number) => join(out, `measured-${step}.json`);
+
 const checkpointOf = (out: string, step: number) => join(out, 'checkpoints', `step-${String(step).padStart(6, '0')}`);
 
 /**
@@ -125,6 +129,7 @@ export function removeRun(trial: Trial, context: TrialContext): void {
   for (const name of readdirSync(folder)) {
     if (!kept.has(join(folder, name))) rmSync(join(folder, name), { recursive: true, force: true });
   }
+  for (const step of trial.measureAt) rmSync(measuredFile(out, step), { force: true });
 }
 
 /** E1 and E2 of the checkpoint after `step` steps: on held-out training images in tuning, on test images in the finals. */

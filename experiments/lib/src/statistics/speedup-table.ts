@@ -34,12 +34,17 @@ export interface SpeedupTable {
  */
 export function fitSpeedups(speedups: Readonly<Record<string, readonly LogSpeedup[]>>): SpeedupTable {
   const names = Object.keys(speedups);
-  const known = names.filter((name) => speedups[name]!.every(({ bound }) => bound === undefined));
-  const fit = fitRecipeTable(
-    (known.length > 0 ? known : names).map((name) => speedups[name]!.map(({ value }) => value)),
+  const seeds = speedups[names[0]!]?.length ?? 0;
+  const missing = names.filter((name) => speedups[name]!.length !== seeds);
+  if (missing.length > 0) throw new RangeError(`${missing.join(', ')}: expected ${seeds} seeds.`);
+  // A seed of which nothing is known for any recipe, since its baseline diverged, opens all intervals, and has no part in
+  // means and variances.
+  const useful = Array.from({ length: seeds }, (_, i) => i).filter((i) =>
+    names.some((name) => speedups[name]![i]!.bound !== 'unknown'),
   );
-  const missing = names.filter((name) => speedups[name]!.length !== fit.seeds);
-  if (missing.length > 0) throw new RangeError(`${missing.join(', ')}: expected ${fit.seeds} seeds.`);
+  const used = (name: string) => (useful.length < 2 ? speedups[name]! : useful.map((i) => speedups[name]![i]!));
+  const known = names.filter((name) => used(name).every(({ bound }) => bound === undefined));
+  const fit = fitRecipeTable((known.length > 0 ? known : names).map((name) => used(name).map(({ value }) => value)));
   const find = (name: string) => {
     const found = speedups[name];
     if (found === undefined) throw new RangeError(`Unknown recipe ${name}. Known: ${names.join(', ')}.`);
@@ -49,7 +54,7 @@ export function fitSpeedups(speedups: Readonly<Record<string, readonly LogSpeedu
     fit,
     estimate(name, level) {
       const values = find(name);
-      const value = values.reduce((sum, one) => sum + one.value, 0) / values.length;
+      const value = used(name).reduce((sum, one) => sum + one.value, 0) / used(name).length;
       const found = interval({ ...recipeMean(fit, 0), value }, level);
       const isOpen = openEnds(values);
       return {
@@ -62,7 +67,7 @@ export function fitSpeedups(speedups: Readonly<Record<string, readonly LogSpeedu
     difference(a, b, level) {
       for (const name of [a, b]) find(name);
       const [i, j] = [known.indexOf(a), known.indexOf(b)];
-      return i < 0 || j < 0 ? undefined : interval(recipeDifference(fit, i, j), level);
+      return i < 0 || j < 0 || useful.length < seeds ? undefined : interval(recipeDifference(fit, i, j), level);
     },
   };
 }

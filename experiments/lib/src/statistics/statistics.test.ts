@@ -170,6 +170,14 @@ describe('speed-ups with bounds', () => {
     expect(fitSpeedups({ c: [bound, unknown] }).estimate('c')).toMatchObject({ low: -Infinity, high: Infinity });
   });
 
+  it('counts a seed of which nothing is known in no mean and variance', () => {
+    const unknown = { value: 0, bound: 'unknown' as const };
+    const more = fitSpeedups({ a: [...speedups.a, unknown], b: [...speedups.b, unknown] });
+    const { value, standardError, df } = fitSpeedups({ a: speedups.a, b: speedups.b }).estimate('b');
+    expect(more.estimate('b')).toEqual({ value, standardError, df, low: -Infinity, high: Infinity, bounds: 1 });
+    expect(more.difference('b', 'a')).toBeUndefined();
+  });
+
   it('refuses recipes that lack a seed', () => {
     expect(() => fitSpeedups({ ...speedups, d: known([1, 2]) })).toThrow(RangeError);
   });
