@@ -72,17 +72,21 @@ describe.skipIf(python === undefined)(`a trial with PyTorch${needs}`, () => {
       // The same run, ended after half of its steps.
       const request = JSON.parse(readFileSync(join(runOf(trial, whole), 'request.json'), 'utf8')) as { steps: number };
       const parts = join(folder, `parts-${name}`);
-      const run = (steps: number) => {
+      const start = (change: object) => {
         const path = join(folder, `request-${name}.json`);
-        writeFileSync(path, JSON.stringify({ ...request, steps, measureAt: [2, 4], out: parts }));
-        const { status, stdout, stderr } = spawnSync(python!, [join(home, 'card', 'train.py'), path], {
-          encoding: 'utf8',
-        });
+        writeFileSync(path, JSON.stringify({ ...request, measureAt: [2, 4], out: parts, ...change }));
+        return spawnSync(python!, [join(home, 'card', 'train.py'), path], { encoding: 'utf8' });
+      };
+      const run = (steps: number) => {
+        const { status, stdout, stderr } = start({ steps });
         expect(status, stderr).toBe(0);
         return JSON.parse(stdout) as { points: { step: number; buckets: number[] }[] };
       };
       mkdirSync(parts);
       expect(run(2).points.map(({ step }) => step)).toEqual([2]);
+      const other = start({ steps: 4, lr: 1e-4 });
+      expect(other.status).not.toBe(0);
+      expect(other.stderr).toContain('of another run');
       const { points } = run(4);
       expect(points.map(({ step }) => step)).toEqual([2, 4]);
       const losses = expected.points[0]!.losses['ema']!.buckets;
