@@ -4,7 +4,7 @@ import type { TrialResult } from './results.js';
 
 /** E1 over learning rates of the trials of tuning, and over images of the finals. Parts without results have no figure. */
 export function figuresOf(done: readonly TrialResult[]): Figure[] {
-  const tuning = done.filter(({ stage, points }) => stage === 'tuning' && points.length > 0);
+  const tuning = done.filter((run) => run.stage === 'tuning' && run.points.length > 0 && Number.isFinite(e1(run)));
   const finals = done.filter(({ stage }) => stage === 'finals');
   const predictions = [...new Set(finals.map(({ prediction }) => prediction))];
   return [
@@ -15,17 +15,27 @@ export function figuresOf(done: readonly TrialResult[]): Figure[] {
 
 const e1 = ({ points }: TrialResult) => points.at(-1)!.losses['ema']!.geometricMean;
 
+/** Higher values, as a multiple of the lowest, are not drawn: the others would look alike. */
+const outlier = 1.5;
+
+function left(count: number): string {
+  if (count === 0) return '';
+  return ` ${count === 1 ? '1 value is' : `${count} values are`} more than ${outlier} times the lowest, and left out.`;
+}
+
 function learningRates(tuning: readonly TrialResult[]): Figure {
   const nameOf = ({ prediction, recipe, steps }: TrialResult) => `${prediction}, ${recipe}, ${steps} steps`;
-  const names = [...new Set(tuning.map(nameOf))];
+  const most = outlier * Math.min(...tuning.map(e1));
+  const shown = tuning.filter((run) => e1(run) <= most);
+  const names = [...new Set(shown.map(nameOf))];
   return lineFigure({
     name: 'learning-rates',
-    caption: 'E1 on held-out training images over the learning rate.',
+    caption: `E1 on held-out training images over the learning rate.${left(tuning.length - shown.length)}`,
     xTitle: 'learning rate',
     yTitle: 'E1',
     logX: true,
     series: names.map((name) => {
-      const runs = tuning.filter((run) => nameOf(run) === name).toSorted((a, b) => a.lr - b.lr);
+      const runs = shown.filter((run) => nameOf(run) === name).toSorted((a, b) => a.lr - b.lr);
       return { name, x: runs.map(({ lr }) => lr), y: runs.map(e1) };
     }),
   });
