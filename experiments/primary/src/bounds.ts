@@ -1,17 +1,9 @@
 /** What the results are compared with: the bounds of E1 and the floor of E2, on the test images. */
-import { openDataset } from '@dm/data';
-import {
-  computeBounds,
-  createDenoiser,
-  createValidationSet,
-  evaluateSets,
-  openEngine,
-  resolveConfig,
-} from '@dm/trainer';
-import { CHANNELS, holdOut } from './data.js';
+import { computeBounds, createDenoiser, createValidationSet, evaluateSets, openEngine } from '@dm/trainer';
+import { openImages } from './data.js';
 import type { BoundsResult, FloorResult } from './results.js';
 import { valueOf, type TrialContext } from './run-trial.js';
-import { configOf, firstTuning } from './trials.js';
+import { firstTuning, resolvedConfigOf } from './trials.js';
 
 /** Choices of images that the spread of the floor is taken from. */
 const floorChoices = 5;
@@ -19,12 +11,8 @@ const floorChoices = 5;
 /** Losses of the Wiener filter and of the posterior mean, fitted to the training images, on the test images. */
 export async function measureBounds({ size, data }: TrialContext): Promise<BoundsResult> {
   // All trials have the same noise schedule.
-  const { model, ...value } = configOf(firstTuning(size)[0]!, size, data.train, 'unused');
-  const shaped = { ...(model as object), sample_size: size.side, in_channels: CHANNELS, out_channels: CHANNELS };
-  const config = resolveConfig([{ source: 'the plan', value: { ...value, model: shaped } }]);
-  const denoiser = createDenoiser(config);
-  const train = await openDataset(`shard:${data.train}`, { holdOut: { share: holdOut, part: 'rest' } });
-  const test = await openDataset(`shard:${data.test}`, {});
+  const denoiser = createDenoiser(resolvedConfigOf(firstTuning(size)[0]!, size, data.train, 'unused'));
+  const [train, test] = [await openImages(data, 'training'), await openImages(data, 'test')];
   const set = await createValidationSet(denoiser, test, {
     images: size.validationImages,
     draws: size.validationDraws,

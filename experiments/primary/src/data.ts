@@ -1,7 +1,7 @@
 /** CIFAR-10, averaged 2x2 to 16x16 for the laptop, as two shards in a cache folder. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { halveImages, openDataset, writeShard, type Split } from '@dm/data';
+import { halveImages, openDataset, writeShard, type Dataset, type Split } from '@dm/data';
 import { makeFolder } from '@dm/files';
 import type { Size } from './sizes.js';
 
@@ -11,6 +11,17 @@ const CHUNK = 1000;
 
 /** Fraction of the 50,000 training images that tuning is validated on, chosen by their content. */
 export const holdOut = 0.1;
+
+/** Opens the images that are trained on, those held out for tuning, or the test images, of the paths in `data`. */
+export function openImages(
+  data: Readonly<Record<Split, string>>,
+  part: 'training' | 'validation' | 'test',
+): Promise<Dataset> {
+  if (part === 'test') return openDataset(`shard:${data.test}`, {});
+  return openDataset(`shard:${data.train}`, {
+    holdOut: { share: holdOut, part: part === 'training' ? 'rest' : 'heldOut' },
+  });
+}
 
 /** Paths of the training and the test images; they are created if they are missing. */
 export async function prepareData(cache: string, size: Size): Promise<Readonly<Record<Split, string>>> {

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeFigure } from '@dm/experiments';
-import { resolveConfig } from '@dm/trainer';
 import { analyze, isTooWide, verdictOf } from './analysis.js';
 import { figuresOf } from './figures.js';
 import { commitOf, frozenCommit } from './frozen.js';
@@ -15,10 +14,10 @@ import { mergedSection, reportText } from './report.js';
 import { openResults, preregHash, type Point, type Results, type TrialResult } from './results.js';
 import { card, laptop, type Endpoint, type Size } from './sizes.js';
 import {
-  configOf,
   finals,
   firstTuning,
   furtherTuning,
+  resolvedConfigOf,
   secondary,
   secondTuning,
   trialName,
@@ -40,10 +39,7 @@ describe('the plan', () => {
     ] as const) {
       const trials = [...firstTuning(size), ...finals(size, tuned), ...secondary(size, tuned)];
       for (const trial of trials) {
-        const { model, ...rest } = configOf(trial, size, 'data.shard', 'out');
-        const unet = { ...(model as object), sample_size: size.side, in_channels: 3, out_channels: 3 };
-        const config = resolveConfig([{ source: 'the plan', value: { ...rest, model: unet } }]);
-        expect(config.totalSteps).toBe(trial.steps);
+        expect(resolvedConfigOf(trial, size, 'data.shard', 'out').totalSteps).toBe(trial.steps);
       }
       expect(new Set(trials.map(trialName)).size).toBe(trials.length);
     }

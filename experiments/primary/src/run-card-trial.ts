@@ -3,15 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { openDataset, writeNpy, writeNpz } from '@dm/data';
+import { writeNpy, writeNpz } from '@dm/data';
 import { geometricMean } from '@dm/eval';
 import { makeFolder } from '@dm/files';
-import { createDenoiser, createValidationSet, resolveConfig, UserError } from '@dm/trainer';
-import { commitOf } from './frozen.js';
-import { CHANNELS, holdOut } from './data.js';
-import { preregHash, rounded, writeJson, type TrialResult } from './results.js';
-import { runOf, type TrialContext } from './run-trial.js';
-import { configOf, trialName, type Trial } from './trials.js';
+import { createDenoiser, createValidationSet, UserError } from '@dm/trainer';
+import { openImages } from './data.js';
+import { writeJson, type TrialResult } from './results.js';
+import { measuredOn, resultOf, runOf, type TrialContext } from './run-trial.js';
+import { configOf, emaShare, maxGradNorm, resolvedConfigOf, trialName, unetOf, type Trial } from './trials.js';
 
 /** What card/train.py reads. */
 interface CardRequest {
@@ -65,13 +64,12 @@ export async function runCardTrial(trial: Trial, context: TrialContext): Promise
   }
   const out = runOf(trial, context);
   makeFolder(out);
-  const { model, ...value } = configOf(trial, size, data.train, out);
-  const unet = { ...(model as object), sample_size: size.side, in_channels: CHANNELS, out_channels: CHANNELS };
-  const config = resolveConfig([{ source: 'the plan', value: { ...value, model: unet } }]);
-  const denoiser = createDenoiser(config);
+  const denoiser = createDenoiser(resolvedConfigOf(trial, size, data.train, out));
+  // The tables do not depend on the model, whose shape follows from the data.
+  const { model: _model, ...value } = configOf(trial, size, data.train, out);
   const isFree = trial.recipe.optimizerType !== undefined;
   const request: CardRequest = {
-    unet: { ...size.unet, sample_size: size.side, in_channels: CHANNELS, out_channels: CHANNELS },
+    unet: unetOf(size),
     seed: trial.seed,
     steps: trial.steps,
     measureAt: trial.measureAt,
@@ -79,8 +77,8 @@ export async function runCardTrial(trial: Trial, context: TrialContext): Promise
     optimizer: trial.recipe.optimizerType ?? 'adamW',
     lr: trial.lr,
     warmup: size.warmup,
-    maxGradNorm: 1,
-    emaShare: 0.05,
+    maxGradNorm,
+    emaShare,
     alphasCumprod: [...denoiser.noiseSchedule.alphasCumprod],
     curriculumTable: await tableOf('curriculum', out, value),
     optimizerTable: isFree ? null : await tableOf('optim', out, value),
@@ -101,16 +99,7 @@ export async function runCardTrial(trial: Trial, context: TrialContext): Promise
   if (status !== 0) throw new Error(`card/train.py failed for ${trialName(trial)}.`);
   const answer = JSON.parse(stdout) as CardAnswer | { readonly unfinished: true };
   if ('unfinished' in answer) return undefined;
-  return rounded({
-    name: trialName(trial),
-    stage: trial.stage,
-    prediction: trial.prediction,
-    recipe: trial.recipe.name,
-    lr: trial.lr,
-    seed: trial.seed,
-    steps: trial.steps,
-    size: size.name,
-    measuredOn: trial.stage === 'tuning' ? ('validation' as const) : ('test' as const),
+  return resultOf(trial, context, {
     points: answer.points.map(({ step, buckets }) => ({
       step,
       images: step * size.batchSize,
@@ -121,10 +110,7 @@ export async function runCardTrial(trial: Trial, context: TrialContext): Promise
     machine: `${answer.machine}, ${Object.entries(answer.versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}`,
-    device,
-    code: commitOf(project),
-    prereg: preregHash(project, size),
-  } satisfies TrialResult);
+  });
 }
 
 /** Writes a table with the command `dm`. */
@@ -142,7 +128,7 @@ async function tableOf(kind: 'curriculum' | 'optim', out: string, config: object
 async function trainingImages({ cache, size, data }: TrialContext): Promise<string> {
   const path = join(cache, size.name, 'train.npy');
   if (existsSync(path)) return path;
-  const train = await openDataset(`shard:${data.train}`, { holdOut: { share: holdOut, part: 'rest' } });
+  const train = await openImages(data, 'training');
   const { images } = await train.read(Array.from({ length: train.length }, (_, i) => i));
   await writeNpy(path, { shape: [train.length, ...train.shape], data: images });
   return path;
@@ -150,17 +136,15 @@ async function trainingImages({ cache, size, data }: TrialContext): Promise<stri
 
 /** Of the images that a trial is measured on, and its noise schedule. */
 async function validationSet(
-  { stage, recipe }: Trial,
+  trial: Trial,
   { cache, size, data }: TrialContext,
   denoiser: Parameters<typeof createValidationSet>[0],
 ): Promise<string> {
-  const isTuning = stage === 'tuning';
-  const name = `${isTuning ? 'validation' : 'test'}-${recipe.noiseSchedule ?? 'linear'}.npz`;
+  const part = measuredOn(trial);
+  const name = `${part}-${trial.recipe.noiseSchedule ?? 'linear'}.npz`;
   const path = join(cache, size.name, name);
   if (existsSync(path)) return path;
-  const dataset = await (isTuning
-    ? openDataset(`shard:${data.train}`, { holdOut: { share: holdOut, part: 'heldOut' } })
-    : openDataset(`shard:${data.test}`, {}));
+  const dataset = await openImages(data, part);
   const set = await createValidationSet(denoiser, dataset, {
     images: size.validationImages,
     draws: size.validationDraws,

@@ -52,7 +52,7 @@ export function runOf(trial: Trial, { cache, size, project }: TrialContext): str
  * checkpoint may take longer than that. The run is needed until the result is saved: see `removeRun`.
  */
 export async function runTrial(trial: Trial, context: TrialContext): Promise<TrialResult | undefined> {
-  const { size, data, until, project, threads, device } = context;
+  const { size, data, until, threads, device } = context;
   const out = runOf(trial, context);
   const config = configOf(trial, size, data.train, out);
   const isStarted = existsSync(join(out, 'config.json'));
@@ -82,16 +82,7 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
     }
     measured.push(readJsonFile(file) as Measured);
   }
-  return rounded({
-    name: trialName(trial),
-    stage: trial.stage,
-    prediction: trial.prediction,
-    recipe: trial.recipe.name,
-    lr: trial.lr,
-    seed: trial.seed,
-    steps: trial.steps,
-    size: size.name,
-    measuredOn: trial.stage === 'tuning' ? ('validation' as const) : ('test' as const),
+  return resultOf(trial, context, {
     points: measured.map(({ point }) => point),
     ...(hasDiverged && { hasDiverged }),
     seconds: {
@@ -101,11 +92,35 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
     },
     machine: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
     threads,
+  });
+}
+
+/** A result, marked with the trial, the commit, and the plan. */
+export function resultOf(
+  trial: Trial,
+  { size, device, project }: TrialContext,
+  found: Pick<TrialResult, 'points' | 'hasDiverged' | 'seconds' | 'machine' | 'threads'>,
+): TrialResult {
+  const { stage, prediction, recipe, lr, seed, steps } = trial;
+  return rounded({
+    name: trialName(trial),
+    stage,
+    prediction,
+    recipe: recipe.name,
+    lr,
+    seed,
+    steps,
+    size: size.name,
+    measuredOn: measuredOn(trial),
+    ...found,
     device,
     code: commitOf(project),
     prereg: preregHash(project, size),
-  } satisfies TrialResult);
+  });
 }
+
+/** The images that a trial is measured on. */
+export const measuredOn = ({ stage }: Trial) => (stage === 'tuning' ? 'validation' : 'test');
 
 /** The result of a checkpoint, while others are still to be measured. */
 interface Measured {

@@ -1,6 +1,6 @@
 /** The trials in the order in which they are run, and their configurations. */
-import type { PartialConfig } from '@dm/trainer';
-import { holdOut } from './data.js';
+import { resolveConfig, type Config, type PartialConfig } from '@dm/trainer';
+import { CHANNELS, holdOut } from './data.js';
 import { baseline, fastest, linearDecay, type Family, type Prediction, type Recipe } from './recipes.js';
 import type { Size } from './sizes.js';
 
@@ -176,6 +176,21 @@ function trialOf(
 /** Averages besides `ema`, whose half-life is 5% of the images seen at every step. */
 export const extraAverages = { 'half-1': 0.01, 'half-20': 0.2 } as const;
 
+/** Half-life of the average `ema`, as a share of the images seen. */
+export const emaShare = 0.05;
+export const maxGradNorm = 1;
+
+/** The UNet of a size, for its images. */
+export function unetOf({ unet, side }: Size): object {
+  return { ...unet, sample_size: side, in_channels: CHANNELS, out_channels: CHANNELS };
+}
+
+/** The complete configuration of a trial, whose data need not be opened. */
+export function resolvedConfigOf(trial: Trial, size: Size, data: string, out: string): Config {
+  const value = { ...configOf(trial, size, data, out), model: { type: 'unet', ...unetOf(size) } as const };
+  return resolveConfig([{ source: 'the plan', value }]);
+}
+
 /** The configuration of a trial, for the training images in the shard `data`. */
 export function configOf(trial: Trial, size: Size, data: string, out: string): PartialConfig {
   const { prediction, recipe, lr, seed, steps, measureAt } = trial;
@@ -202,10 +217,10 @@ export function configOf(trial: Trial, size: Size, data: string, out: string): P
       betas: [0.9, 0.999],
       weightDecay: 0,
       warmup: size.warmup,
-      maxGradNorm: 1,
+      maxGradNorm,
       ...recipe.optimizer,
     },
-    ema: average(0.05),
+    ema: average(emaShare),
     extraEmas: Object.fromEntries(Object.entries(extraAverages).map(([name, share]) => [name, average(share)])),
     batchSize: size.batchSize,
     totalSteps: steps,
