@@ -55,6 +55,22 @@ function signaling(rank: number, condition: () => string): string[] {
   return ['--import', pathToFileURL(path).href];
 }
 
+/** Node options with which each rank writes its exit code to a file. */
+function savingExitCode(): string[] {
+  const path = join(folder, 'save-exit-code.mjs');
+  const prefix = JSON.stringify(join(folder, 'exit-code-'));
+  writeFileSync(
+    path,
+    `import { writeFileSync } from 'node:fs';
+     import { isMainThread } from 'node:worker_threads';
+     const rank = process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK;
+     if (isMainThread) process.on('exit', (code) => writeFileSync(${prefix} + rank, String(code)));`,
+  );
+  return ['--import', pathToFileURL(path).href];
+}
+
+const savedExitCode = (rank: number) => Number(readFileSync(join(folder, `exit-code-${rank}`), 'utf8'));
+
 const exists =
   (...parts: string[]) =>
   () =>
@@ -110,13 +126,16 @@ describe.each(mpiLaunchers())('under mpirun of $name, SIGUSR2', (launcher) => {
 
   // Neither launcher forwards both without ending the ranks soon afterwards.
   const [signal, exitCode] = launcher.name === 'MPICH' ? (['SIGTERM', 143] as const) : (['SIGUSR2', 140] as const);
+  // MPICH before 4.1 forgets the codes of ranks that end at nearly the same time after a signal to the launcher.
+  const codesOfLauncher = launcher.name === 'MPICH' ? [exitCode, 0] : [exitCode];
 
-  it(`or ${signal}, to the launcher saves and ends all with ${exitCode}`, async () => {
+  it(`or ${signal}, to the launcher saves and ends all ranks with ${exitCode}`, async () => {
     // The run must not end before the launcher has forwarded the signal.
-    const { child, ended } = launch(launcher, 2, [cli, ...training('run', 1_000_000)]);
+    const { child, ended } = launch(launcher, 2, [...savingExitCode(), cli, ...training('run', 1_000_000)]);
     await vi.waitUntil(() => existsSync(join(folder, 'run', 'checkpoints', 'step-000010')), { timeout: 200_000 });
     child.kill(signal);
-    expect((await ended).code).toBe(exitCode);
+    expect(codesOfLauncher).toContain((await ended).code);
+    expect([0, 1].map(savedExitCode)).toEqual([exitCode, exitCode]);
     await vi.waitUntil(() => !isLocked(join(folder, 'run')), { timeout: 60_000 });
     expect(savedStep()).toBeGreaterThanOrEqual(10);
     expect(readdirSync(join(folder, 'run'))).not.toContain('run.lock');
