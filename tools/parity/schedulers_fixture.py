@@ -285,15 +285,27 @@ def schedules():
     return rows
 
 
+def timesteps_of(spacing, steps, offset=0):
+    name, _, solver = spacing.partition("-")
+    kind = S.DPMSolverMultistepScheduler if solver else S.DDPMScheduler
+    scheduler = kind(timestep_spacing=name, steps_offset=offset)
+    scheduler.set_timesteps(steps)
+    return scheduler.timesteps.tolist()
+
+
 def timesteps():
-    rows = []
-    for spacing in ("leading", "trailing", "linspace"):
-        for steps in (1, 3, 7, 10, 64, 300):
+    """Some rows, and for each spacing the sum of (i + 1) * timestep i over all numbers of steps."""
+    rows, sums = [], {}
+    for spacing in ("leading", "trailing", "linspace", "leading-dpm", "linspace-dpm"):
+        for steps in (1, 3, 7, 10, 30, 48, 64, 300):
             for offset in (0, 1) if spacing == "leading" else (0,):
-                scheduler = S.DDPMScheduler(timestep_spacing=spacing, steps_offset=offset)
-                scheduler.set_timesteps(steps)
-                rows.append({"steps": steps, "spacing": spacing, "stepsOffset": offset, "timesteps": scheduler.timesteps.tolist()})
-    return rows
+                values = timesteps_of(spacing, steps, offset)
+                rows.append({"steps": steps, "spacing": spacing, "stepsOffset": offset, "timesteps": values})
+        # DPMSolverMultistepScheduler needs steps + 1 timesteps. For some numbers of steps np.arange rounds to one more
+        # value, a timestep of -1 after the last of "trailing".
+        every = range(1, 1000 if spacing.endswith("-dpm") else 1001)
+        sums[spacing] = sum((i + 1) * t for steps in every for i, t in enumerate(timesteps_of(spacing, steps)) if t >= 0)
+    return {"rows": rows, "sums": sums}
 
 
 def rounded(value):

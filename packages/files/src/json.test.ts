@@ -28,6 +28,10 @@ describe('parseJson', () => {
     expect(() => parseJson('{"a":'.repeat(1e6), 'a.json')).toThrow(invalid('a.json'));
   });
 
+  it('takes a byte-order mark', () => {
+    expect(parseJson('\uFEFF{"a": 1}', 'here')).toEqual({ a: 1 });
+  });
+
   it('names the source of what is not JSON', () => {
     writeFileSync(path, '{"a": }');
     expect(() => readJsonFile(path)).toThrow(invalid(`${path} is not JSON`));

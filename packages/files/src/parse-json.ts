@@ -17,7 +17,7 @@ export function parseJson(text: string, source: string): unknown {
     throw new FileError(source, `is nested more than ${maxJsonDepth} levels deep.`, { code: 'FILE_INVALID' });
   }
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(/^\uFEFF/, '')); // the byte order mark of some editors
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new FileError(source, `is not JSON: ${reason}.`, { code: 'FILE_INVALID', cause: error });

@@ -1,17 +1,34 @@
 /**
  * Temporary names: `.<name>.<host>-<process>-<random>.partial` next to the final name. If the process no longer exists,
  * the file or folder is left over from a kill or a power failure, and the next writer in that folder removes it.
+ *
+ * A folder that is being replaced has the ending `.replaced` until the new one has its name. If that never happened, the
+ * next writer gives it its name back.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { lstatSync, opendirSync } from 'node:fs';
+import { lstatSync, opendirSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf } from './errors.js';
 import { removeTree } from './folder.js';
+import { renameOver } from './rename.js';
 
-const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+/** Containers may share the name of the host, but not process ids. */
+const host = createHash('sha256')
+  .update(hostname() + pidNamespace())
+  .digest('hex')
+  .slice(0, 8);
 
-const pattern = /^\..+\.([0-9a-f]{8})-(\d+)-[0-9a-f]{16}\.partial$/s;
+/** On Linux, which processes can see each other's ids. */
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
+}
+
+const pattern = /^\.(.+)\.([0-9a-f]{8})-(\d+)-[0-9a-f]{16}\.(partial|replaced)$/s;
 
 /** Processes of another host cannot be looked up: entries unchanged for this long count as left over. */
 const foreignMs = 24 * 60 * 60 * 1000;
@@ -20,8 +37,8 @@ const foreignMs = 24 * 60 * 60 * 1000;
 const maxNameBytes = 255;
 
 /** A new path next to `path`. */
-export function temporaryPath(path: string): string {
-  const suffix = `.${host}-${process.pid}-${randomBytes(8).toString('hex')}.partial`;
+export function temporaryPath(path: string, ending: 'partial' | 'replaced' = 'partial'): string {
+  const suffix = `.${host}-${process.pid}-${randomBytes(8).toString('hex')}.${ending}`;
   const name = Buffer.from(basename(path)).subarray(0, maxNameBytes - suffix.length - 1);
   // A truncated character becomes U+FFFD, which is dropped.
   return join(dirname(resolve(path)), `.${name.toString('utf8').replace(/\uFFFD$/, '')}${suffix}`);
@@ -34,8 +51,8 @@ function isLeftOver(path: string, name: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   // Writers create only files and folders: a link with such a name has another origin.
   if (found === undefined || !(found.isFile() || found.isDirectory())) return false;
-  if (match[1] !== host) return Date.now() - found.mtimeMs > foreignMs;
-  const pid = Number(match[2]);
+  if (match[2] !== host) return Date.now() - found.mtimeMs > foreignMs;
+  const pid = Number(match[3]);
   // Process ids are reused, in containers always: only entries newer than this process are its own.
   if (pid === process.pid) return found.mtimeMs < Date.now() - process.uptime() * 1000;
   if (pid < 1 || !Number.isSafeInteger(pid)) return false;
@@ -48,8 +65,8 @@ function isLeftOver(path: string, name: string): boolean {
 }
 
 /**
- * Removes temporary files and folders in `folder` that killed writers of this package left behind. Entries that are in
- * use, have another name, or are links are kept. Does nothing if the folder does not exist, and ignores entries that
+ * Removes temporary files and folders in `folder` that killed writers of this package left behind, and restores folders
+ * that a killed writer had moved aside but not replaced. Entries that are in use, have another name, or are links are kept. Does nothing if the folder does not exist, and ignores entries that
  * cannot be removed.
  *
  * @returns the paths that were removed
@@ -63,6 +80,12 @@ export function removeLeftovers(folder: string): string[] {
       for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
         const path = join(full, entry.name);
         if (!isLeftOver(path, entry.name)) continue;
+        const [, name, , , ending] = pattern.exec(entry.name)!;
+        const target = join(full, name!);
+        if (ending === 'replaced' && lstatSync(target, { throwIfNoEntry: false }) === undefined) {
+          renameOver(path, target);
+          continue;
+        }
         removeTree(path);
         removed.push(path);
       }

@@ -15,10 +15,17 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { insideFolder, listFolder, makeFolder, removeTree } from './folder.js';
 import { removeLeftovers, temporaryPath } from './temporary.js';
-import { atomicWriteFile, atomicWriteFolder, createFile, fsyncFile, openForAppend } from './write.js';
+import {
+  atomicWriteFile,
+  atomicWriteFileAsync,
+  atomicWriteFolder,
+  createFile,
+  fsyncFile,
+  openForAppend,
+} from './write.js';
 
 let folder: string;
 let outside: string;
@@ -99,6 +106,27 @@ describe('atomicWriteFolder', () => {
   });
 });
 
+describe('overwrite: false', () => {
+  it('keeps what another writer has written in the meantime', async () => {
+    const path = join(folder, 'a.txt');
+    const write = (text: string) => atomicWriteFileAsync(path, (file) => file.writeFile(text), { overwrite: false });
+    const both = await Promise.allSettled([write('first'), write('second')]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect(both.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'FILE_EXISTS' } });
+    expect(readFileSync(path, 'utf8')).toBe(both[0].status === 'fulfilled' ? 'first' : 'second');
+    const chunks = function* () {
+      yield Buffer.from('late');
+      writeFileSync(join(folder, 'b.txt'), 'early');
+    };
+    expect(() => atomicWriteFile(join(folder, 'b.txt'), chunks(), { overwrite: false })).toThrow(
+      withCode('FILE_EXISTS'),
+    );
+    expect(readFileSync(join(folder, 'b.txt'), 'utf8')).toBe('early');
+    expect(readdirSync(folder).toSorted()).toEqual(['a.txt', 'b.txt']);
+    expect(lstatSync(path).nlink).toBe(1);
+  });
+});
+
 describe('openForAppend', () => {
   const append = (path: string, text: string): void => {
     const fd = openForAppend(path);
@@ -170,10 +198,42 @@ it('removeTree removes links and leaves what they point to', () => {
 
 describe('leftovers', () => {
   /** A temporary name of a process that is gone. */
-  function ofDeadProcess(name: string): string {
+  function ofDeadProcess(name: string, ending?: 'replaced'): string {
     const { pid } = spawnSync(process.execPath, ['-e', '']);
-    return basename(temporaryPath(join(folder, name))).replace(`-${process.pid}-`, `-${pid}-`);
+    return basename(temporaryPath(join(folder, name), ending)).replace(`-${process.pid}-`, `-${pid}-`);
   }
+
+  it('give a folder its name back that was moved aside but not replaced', () => {
+    for (const name of ['lost', 'kept']) {
+      const aside = join(folder, ofDeadProcess(name, 'replaced'));
+      mkdirSync(aside);
+      writeFileSync(join(aside, 'version'), 'old');
+    }
+    mkdirSync(join(folder, 'kept'));
+    writeFileSync(join(folder, 'kept', 'version'), 'new');
+    removeLeftovers(folder);
+    expect(readdirSync(folder).toSorted()).toEqual(['kept', 'lost']);
+    expect(readFileSync(join(folder, 'lost', 'version'), 'utf8')).toBe('old');
+    expect(readFileSync(join(folder, 'kept', 'version'), 'utf8')).toBe('new');
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'of another PID namespace are kept, since its processes are unknown here',
+    async () => {
+      vi.resetModules();
+      vi.doMock('node:fs', async (original) => ({
+        ...(await original<object>()),
+        readlinkSync: () => 'pid:[1]',
+      }));
+      const elsewhere = await import('./temporary.js');
+      vi.doUnmock('node:fs');
+      const { pid } = spawnSync(process.execPath, ['-e', '']);
+      const path = elsewhere.temporaryPath(join(folder, 'a')).replace(`-${process.pid}-`, `-${pid}-`);
+      writeFileSync(path, 'x');
+      expect(removeLeftovers(folder)).toEqual([]);
+      expect(elsewhere.removeLeftovers(folder)).toEqual([path]);
+    },
+  );
 
   it('are removed if they are ours and nobody writes them', () => {
     const file = ofDeadProcess('a.png');

@@ -1,8 +1,20 @@
 /**
  * Crash-safe (atomic) writes: write to a temporary file next to the target (opened exclusively), fsync, rename, fsync
- * the folder. After a crash or power failure the target is the old or the new version. Never writes through links.
+ * the folder. After a crash or power failure the target is the old or the new version. Never writes through links. A
+ * folder that is not empty cannot be replaced in one step: a crash between two renames leaves its old version under
+ * another name, which the next writer in the folder above gives back (`removeLeftovers`).
  */
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { errnoOf, FileError, isSystemError, writeError } from './errors.js';
@@ -30,7 +42,7 @@ export function atomicWriteFile(path: string, data: FileData, { overwrite = true
   const temporary = prepareTarget(path, overwrite);
   try {
     writeChunks(temporary, chunksOf(data));
-    renameOver(temporary, path);
+    publish(temporary, path, overwrite);
     fsyncFolder(dirname(path));
   } catch (error) {
     discard(temporary);
@@ -58,13 +70,29 @@ export async function atomicWriteFileAsync<T>(
     } finally {
       await file.close();
     }
-    renameOver(temporary, path);
+    publish(temporary, path, overwrite);
     fsyncFolder(dirname(path));
     return result;
   } catch (error) {
     discard(temporary);
     throw isSystemError(error) ? writeError(path, error) : error;
   }
+}
+
+/**
+ * Gives a complete file its name. Unless `overwrite`, by a hard link, which fails if another process has written the
+ * target in the meantime; file systems without hard links get a rename after another look.
+ */
+function publish(temporary: string, path: string, overwrite: boolean): void {
+  if (overwrite) return renameOver(temporary, path);
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') throw existsError(path);
+    refuseTarget(path, [], false);
+    return renameOver(temporary, path);
+  }
+  rmSync(temporary);
 }
 
 /** Checks the target of a write, and returns the temporary path for it. */
@@ -107,7 +135,7 @@ export async function atomicWriteFolder<T>(
 /** Moves the old folder aside first, since rename does not replace a folder that is not empty. */
 function replaceFolder(temporary: string, path: string, overwrite: boolean): void {
   try {
-    const old = temporaryPath(path);
+    const old = temporaryPath(path, 'replaced');
     const exists = fileKind(path, { followLinks: false }) !== undefined;
     if (exists && !overwrite && !isEmptyFolder(path)) throw existsError(path);
     if (exists) renameOver(path, old);

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { checkInRange, checkPositive, type Tensors } from '@dm/ops';
 import { biasCorrection } from './bias-correction.js';
 import type { Scalars } from './optimizer.js';
-import { asSchedule, type StepSchedule } from './step-schedule.js';
+import { asSchedule, lrSchedule, type StepSchedule } from './step-schedule.js';
 
 /** The first and second moments, and the update direction, which includes the learning rate. */
 interface AdamMoments {
@@ -36,7 +36,7 @@ export function adamMoments(
   if (typeof options.beta1 === 'number') checkInRange(`${owner}: beta1`, options.beta1, '[0, 1)');
   checkInRange(`${owner}: beta2`, beta2, '[0, 1)');
   checkPositive(`${owner}: eps`, eps);
-  const lr = asSchedule(options.lr);
+  const lr = lrSchedule(owner, options.lr);
   const beta1 = asSchedule(options.beta1 ?? 0.9);
   const correction1 = biasCorrection(beta1);
   return {

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkInRange } from '@dm/ops';
 import { type Optimizer, withCheckedUpdate, zeroSlots } from './optimizer.js';
-import { asSchedule, type StepSchedule } from './step-schedule.js';
+import { asSchedule, lrSchedule, type StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
 
 export interface LionOptions {
@@ -27,7 +27,7 @@ export function lion(options: LionOptions): Optimizer {
   if (typeof beta1 === 'number') checkInRange('lion: beta1', beta1, '[0, 1)');
   checkInRange('lion: beta2', beta2, '[0, 1)');
   const decay = decoupledDecay('lion', options.weightDecay ?? 0);
-  const lr = asSchedule(options.lr);
+  const lr = lrSchedule('lion', options.lr);
   const b1 = asSchedule(beta1);
   return withCheckedUpdate({
     name: 'lion',

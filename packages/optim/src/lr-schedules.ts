@@ -1,5 +1,5 @@
 import { checkInRange, checkInteger, checkPositive } from '@dm/ops';
-import { asSchedule, progress, type StepSchedule } from './step-schedule.js';
+import { lrSchedule, progress, type StepSchedule } from './step-schedule.js';
 
 export interface DecayOptions {
   /** Learning rate at step 0, > 0. */
@@ -60,11 +60,11 @@ export function inverseSqrtLr(options: { readonly lr: number; readonly decayStep
 /**
  * Linear warmup: multiplies the schedule by min(1, (step + 1) / warmupSteps), so the rate is not 0 at step 0.
  * `warmupSteps` 0 means no warmup.
- * @throws {RangeError} if warmupSteps is not an integer >= 0
+ * @throws {RangeError} if warmupSteps is not an integer >= 0, or the rate is below 0
  */
 export function withWarmup(schedule: number | StepSchedule, warmupSteps: number): StepSchedule {
   checkInteger('withWarmup: warmupSteps', warmupSteps, 0);
-  const lr = asSchedule(schedule);
+  const lr = lrSchedule('withWarmup', schedule);
   return (step) => lr(step) * Math.min(1, (step + 1) / Math.max(1, warmupSteps));
 }
 
@@ -72,10 +72,10 @@ export function withWarmup(schedule: number | StepSchedule, warmupSteps: number)
  * Linear warmup as in diffusers' `get_cosine_schedule_with_warmup` and similar functions: lr(0) step / warmupSteps,
  * which is 0 at step 0, followed by the schedule from its step 0. A decay that ends with the run needs `totalSteps -
  * warmupSteps` as its `totalSteps`.
- * @throws {RangeError} if warmupSteps is not an integer >= 0
+ * @throws {RangeError} if warmupSteps is not an integer >= 0, or the rate is below 0
  */
 export function afterWarmup(schedule: number | StepSchedule, warmupSteps: number): StepSchedule {
   checkInteger('afterWarmup: warmupSteps', warmupSteps, 0);
-  const lr = asSchedule(schedule);
+  const lr = lrSchedule('afterWarmup', schedule);
   return (step) => (step < warmupSteps ? (lr(0) * step) / warmupSteps : lr(step - warmupSteps));
 }

@@ -24,7 +24,7 @@
  * heavy-ball form, m <- beta m + g, the same method is Demon with a constant learning rate.
  */
 import { checkChoice, checkInRange, checkInteger } from '@dm/ops';
-import { asSchedule, progress, type StepSchedule } from './step-schedule.js';
+import { lrSchedule, progress, type StepSchedule } from './step-schedule.js';
 
 export const momentumShapes = ['demon', 'linear'] as const;
 export type MomentumShape = (typeof momentumShapes)[number];
@@ -60,7 +60,7 @@ export function momentumDecay(options: MomentumDecayOptions): { lr: StepSchedule
   checkInRange('momentumDecay: finalBeta', finalBeta, `[0, ${b0}]`);
   checkChoice('momentumDecay: shape', shape, momentumShapes);
   checkInteger('momentumDecay: delaySteps', delaySteps, 0, totalSteps - 1);
-  const lr0 = asSchedule(options.lr);
+  const lr0 = lrSchedule('momentumDecay', options.lr);
   const beta1 = momentumOf(b0, finalBeta, shape, totalSteps - delaySteps, delaySteps);
   if (!compensate) return { lr: lr0, beta1 };
   return { lr: (step) => (lr0(step) * (1 - b0)) / (1 - beta1(step)), beta1 };

@@ -10,7 +10,7 @@ import {
 } from '@dm/ops';
 import { adamMoments } from './adam-moments.js';
 import { type Optimizer, withCheckedUpdate, zeroSlots } from './optimizer.js';
-import { asSchedule, type StepSchedule } from './step-schedule.js';
+import { asSchedule, lrSchedule, type StepSchedule } from './step-schedule.js';
 
 export interface MuonOptions {
   /** Names, shapes, and offsets of the parameters in the flat vector. */
@@ -72,7 +72,7 @@ export function muon(options: MuonOptions): Optimizer {
   checkInteger('muon: iterations', iterations, 1);
   const pieces = toPieces(layout, isHidden);
   const sizes = pieces.map((piece) => piece.size);
-  const lr = asSchedule(options.lr);
+  const lr = lrSchedule('muon', options.lr);
   const mu = asSchedule(momentum);
   const moments = adamMoments('muon', options.adam);
 

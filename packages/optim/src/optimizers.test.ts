@@ -5,6 +5,7 @@ import { adam } from './adam.js';
 import { adEMAMix } from './ademamix.js';
 import { adamW, type AdamWOptions } from './adamw.js';
 import { lion } from './lion.js';
+import { withWarmup } from './lr-schedules.js';
 import { momentumDecay } from './momentum-decay.js';
 import { muon, orthogonalize } from './muon.js';
 import type { Optimizer } from './optimizer.js';
@@ -126,6 +127,9 @@ describe('adamW', () => {
     [{ lr: 1, beta1: 1 }, ['beta1', '[0, 1)', 'got 1']],
     [{ lr: 1, beta2: -0.1 }, ['beta2', '[0, 1)', 'got -0.1']],
     [{ lr: 1, eps: 0 }, ['eps', '> 0', 'got 0']],
+    [{ lr: -1 }, ['lr', '>= 0', 'got -1']],
+    [{ lr: NaN }, ['lr', '>= 0', 'got NaN']],
+    [{} as AdamWOptions, ['lr', '>= 0', 'got undefined']],
     [{ lr: 1, weightDecay: -1 }, ['weightDecay', '>= 0', 'got -1']],
     [{ lr: 1, weightDecay: { layout, byGroup: { norm: 1 } } }, ['weightDecay', '"norm"', 'matrix, vector']],
   ])('rejects options out of range %#', (options, contains) => {
@@ -165,6 +169,20 @@ describe('sgd', () => {
       contains: ['form', 'averaged, heavyBall', '"heavy"'],
     });
   });
+});
+
+it.each<[string, (lr: number) => unknown]>([
+  ['sgd', (lr) => sgd({ lr })],
+  ['lion', (lr) => lion({ lr })],
+  ['muon', (lr) => muon({ layout, lr, adam: { lr: 1 } })],
+  ['muon', (lr) => muon({ layout, lr: 1, adam: { lr } })],
+  ['adEMAMix', (lr) => adEMAMix({ lr })],
+  ['momentumDecay', (lr) => momentumDecay({ lr, totalSteps: 10 })],
+  ['withWarmup', (lr) => withWarmup(lr, 10)],
+])('%s rejects learning rates below 0 and infinite ones %#', (name, create) => {
+  for (const lr of [-1e-3, Infinity]) {
+    expect(() => create(lr)).toThrowWith({ type: RangeError, contains: [`${name}: lr`, '>= 0', `got ${lr}`] });
+  }
 });
 
 describe('muon', () => {

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkChoice, checkInRange, checkNonNegative } from '@dm/ops';
 import { type Optimizer, withCheckedUpdate, zeroSlots } from './optimizer.js';
-import { asSchedule, type StepSchedule } from './step-schedule.js';
+import { asSchedule, lrSchedule, type StepSchedule } from './step-schedule.js';
 
 export interface SgdOptions {
   /** Learning rate: a number, or a schedule over optimizer steps. */
@@ -31,7 +31,7 @@ export function sgd(options: SgdOptions): Optimizer {
   if (typeof momentum === 'number') checkInRange('sgd: momentum', momentum, '[0, 1)');
   checkNonNegative('sgd: weightDecay', weightDecay);
   checkChoice('sgd: form', form, ['averaged', 'heavyBall']);
-  const lr = asSchedule(options.lr);
+  const lr = lrSchedule('sgd', options.lr);
   const beta = asSchedule(momentum);
   return withCheckedUpdate({
     name: 'sgd',

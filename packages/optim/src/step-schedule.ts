@@ -1,5 +1,16 @@
+import { checkNonNegative } from '@dm/ops';
+
 /** A number as a function of the optimizer step (from 0) alone, so that a resumed run sees the same values. */
 export type StepSchedule = (step: number) => number;
+
+/**
+ * Turns a learning rate into a schedule; returns a schedule as it is. `owner` is the optimizer's name.
+ * @throws {RangeError} if it is neither a schedule nor a number >= 0
+ */
+export function lrSchedule(owner: string, lr: number | StepSchedule): StepSchedule {
+  if (typeof lr !== 'function') checkNonNegative(`${owner}: lr`, lr);
+  return asSchedule(lr);
+}
 
 /** Turns a constant into a schedule; returns a schedule as it is. */
 export function asSchedule(value: number | StepSchedule): StepSchedule {

@@ -18,7 +18,7 @@ export function flowLevel(s: number, timeScale = 1000): NoiseLevel {
  */
 export function shiftFlowTime(s: number, shift: number): number {
   checkPositive('shiftFlowTime: shift', shift);
-  return (shift * s) / (1 + (shift - 1) * s);
+  return (shift * s) / (1 - s + shift * s); // exactly 1 at s = 1
 }
 
 /** How the flow times of a path are spaced before they are shifted. */

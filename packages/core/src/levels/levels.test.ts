@@ -12,11 +12,23 @@ import { spacedTimesteps, type Spacing } from './spacing.js';
 
 const schedule = linearSchedule();
 
-test.each(fixture)('timesteps are those of diffusers: $spacing $steps +$stepsOffset', (row) => {
+test.each(fixture.rows)('timesteps are those of diffusers: $spacing $steps +$stepsOffset', (row) => {
   const { steps, stepsOffset } = row;
   const values = spacedTimesteps(1000, steps, { spacing: row.spacing as Spacing, stepsOffset });
   expect(values).toEqual(row.timesteps);
 });
+
+test.each(Object.entries(fixture.sums))(
+  'timesteps of every number of steps are those of diffusers: %s',
+  (spacing, sum) => {
+    const most = spacing.endsWith('-dpm') ? 999 : 1000;
+    let own = 0;
+    for (let steps = 1; steps <= most; steps++) {
+      spacedTimesteps(1000, steps, { spacing: spacing as Spacing }).forEach((t, i) => (own += (i + 1) * t));
+    }
+    expect(own).toBe(sum);
+  },
+);
 
 describe('a level', () => {
   test('of a timestep, and between two', () => {
@@ -188,6 +200,7 @@ describe('rectified flow', () => {
 
   test('a shift keeps the ends', () => {
     expect([0, 0.5, 1].map((s) => shiftFlowTime(s, 3))).toEqual([0, 0.75, 1]);
+    for (let shift = 0.01; shift < 9; shift += 0.01) expect(shiftFlowTime(1, shift)).toBe(1);
     expect(() => shiftFlowTime(0.5, 0)).toThrowWith({ type: RangeError, contains: ['shift', '> 0', 'got 0'] });
     expect(() => flowLevel(1.5)).toThrowWith({ type: RangeError, contains: ['[0, 1]', 'got 1.5'] });
   });

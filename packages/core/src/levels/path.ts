@@ -1,4 +1,4 @@
-import { checkChoice, checkInteger, checkNumber } from '@dm/ops';
+import { checkChoice, checkInteger, checkNumber, checkOptions } from '@dm/ops';
 import type { NoiseSchedule } from '../schedules/schedule.js';
 import { edmSigmas, timestepOfEdmSigma } from '../schedules/accessors.js';
 import { betaQuantile } from './beta-quantile.js';
@@ -51,9 +51,11 @@ export interface DiscretePathOptions extends SpacingOptions {
   };
 }
 
+const pathOptionNames = 'steps timesteps spacing stepsOffset final stepEnd karras flow exponential beta'.split(' ');
+
 /**
  * A path over timesteps of a discrete schedule.
- * @throws {RangeError} if the options contradict each other, the timesteps do not descend, or one is outside [0, T - 1]
+ * @throws {RangeError} if an option is unknown, the options contradict each other, the timesteps do not descend, or one is outside [0, T - 1]
  */
 export function discretePath(
   schedule: NoiseSchedule,
@@ -70,6 +72,7 @@ export function discretePath(
   }: DiscretePathOptions,
 ): NoisePath {
   const atRatio = (ratio: number): NoiseLevel => vpLevelFromSigma(timestepOfEdmSigma(schedule, ratio), ratio);
+  checkOptions('discretePath', spacing, pathOptionNames);
   checkChoice('discretePath: final', final, ['clean', 'first']);
   checkChoice('discretePath: stepEnd', stepEnd, ['next', 'stride']);
   const end = final === 'clean' ? cleanLevel : levelAt(schedule, 0);

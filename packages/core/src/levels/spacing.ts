@@ -6,6 +6,7 @@ import { checkChoice, checkInteger } from '@dm/ops';
  *
  * - `leading`: multiples of floor(T / steps), from 0 up; excludes the noisiest timestep.
  * - `trailing`: from T - 1 down in strides of T / steps; recommended by the paper for zero terminal SNR with few steps.
+ *   diffusers adds a timestep -1 for some numbers of steps, such as 61, by rounding; here there are always `steps`.
  * - `linspace`: evenly from T - 1 to 0, both included.
  *
  * Other schedulers of diffusers give some of these names to other timesteps:
@@ -45,8 +46,11 @@ export function spacedTimesteps(
       return evenly(numTimesteps, steps + 1)
         .map(roundHalfEven)
         .slice(0, steps);
-    case 'trailing':
-      return ascending.map((i) => roundHalfEven(numTimesteps - (i * numTimesteps) / steps) - 1);
+    case 'trailing': {
+      // np.arange adds multiples of the difference of its first two values.
+      const stride = numTimesteps - numTimesteps / steps - numTimesteps;
+      return ascending.map((i) => roundHalfEven(numTimesteps + i * stride) - 1);
+    }
     case 'leading-dpm': {
       const stride = Math.floor(numTimesteps / (steps + 1));
       checkInteger('stepsOffset', stepsOffset, 0, numTimesteps - 1 - steps * stride);
@@ -60,11 +64,10 @@ export function spacedTimesteps(
   }
 }
 
-/** `count` numbers from T - 1 down to 0; 0 alone for one. */
+/** `count` numbers from T - 1 down to 0; 0 alone for one. In the order of operations of np.linspace. */
 function evenly(numTimesteps: number, count: number): number[] {
-  return Array.from({ length: count }, (_, i) =>
-    count === 1 ? 0 : (i * (numTimesteps - 1)) / (count - 1),
-  ).toReversed();
+  const [last, end] = [numTimesteps - 1, count - 1];
+  return Array.from({ length: count }, (_, i) => (i === 0 ? 0 : i === end ? last : i * (last / end))).toReversed();
 }
 
 /** Rounds half to even, as NumPy does in the reference. */

@@ -6,7 +6,7 @@ import type { NoiseLevel, NoisePath } from '../levels/level.js';
  * arXiv:2206.00364.
  */
 export interface ChurnOptions {
-  /** S_churn, the total amount over all steps; at least 0. */
+  /** S_churn, the total amount over all steps; at least 0. There is none at SNR 0. */
   readonly amount: number;
   /** S_min: no churn if sigma / alpha is below it. Default 0. */
   readonly min?: number;
@@ -30,7 +30,7 @@ export function churnedLevel(
   if (!churn) return { from: level };
   const { amount, min = 0, max = Infinity, std = 1 } = churn;
   const ratio = level.sigma / level.alpha;
-  const gamma = ratio >= min && ratio <= max ? Math.min(amount / steps, Math.SQRT2 - 1) : 0;
+  const gamma = ratio >= min && ratio <= max && ratio < Infinity ? Math.min(amount / steps, Math.SQRT2 - 1) : 0;
   if (gamma === 0) return { from: level };
   if (!path.levelFromSigma) throw new RangeError(`${owner}: churn needs a path with \`levelFromSigma\``);
   const from = path.levelFromSigma(ratio * (1 + gamma));

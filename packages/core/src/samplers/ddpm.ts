@@ -27,7 +27,7 @@ export interface DdpmOptions {
  *       const ratio = (from.alpha * to.sigma) / (to.alpha * from.sigma);
  *       const mean = ((ratio * to.sigma) / from.sigma) * x + to.alpha * (1 - ratio ** 2) * x0;
  *       const posterior = to.sigma ** 2 * (1 - ratio ** 2); // fixedSmall
- *       const beta = from.sigma ** 2 - ((from.alpha / to.alpha) * to.sigma) ** 2; // fixedLarge
+ *       const beta = from.sigma ** 2 * (1 - ratio ** 2); // fixedLarge
  *       // learnedRange: v in [-1, 1] is the second half of the output's channels
  *       const learned = exp(((1 - v) / 2) * log(max(posterior, 1e-20)) + ((1 + v) / 2) * log(max(beta, 1e-20)));
  *       const isNoisy = to.sigma > 0 || (to === cleanLevel && round(from.t) > 0);
@@ -44,7 +44,7 @@ export function ddpm({ variance = 'fixedSmall' }: DdpmOptions = {}): Sampler {
       planOfSteps(path, (from, to) => {
         const ratio = ratioOfStep(from, to);
         const posterior = to.sigma ** 2 * (1 - ratio ** 2);
-        const beta = from.sigma ** 2 - ((from.alpha / to.alpha) * to.sigma) ** 2;
+        const beta = from.sigma ** 2 * (1 - ratio ** 2);
         const mean = { x: (ratio * to.sigma) / from.sigma, x0: to.alpha * (1 - ratio ** 2) };
         // Only if t is a timestep, not a flow time or c_noise. Rounded: Karras sigmas have fractional timesteps.
         const noisy = to.sigma > 0 || (to.t === cleanLevel.t && Math.round(from.t) > 0);

@@ -117,7 +117,10 @@ function multistep(name: string, order: 2 | 3, options: DpmSolverOptions & SdeOp
   };
 }
 
-/** The order of a step: lower at the start, at the end, and after a level at SNR 0, whose h is infinite. */
+/**
+ * The order of a step: lower at the start, at the end, in a step without length, and after a level at SNR 0, whose h is
+ * infinite.
+ */
 function orderOf(
   { levels }: NoisePath,
   step: number,
@@ -127,7 +130,8 @@ function orderOf(
   const steps = levels.length - 1;
   const left = steps - step;
   const isLowered = lowerOrderFinal === 'auto' && steps < 15;
-  if (levels[step + 1]!.sigma === 0 || (left === 1 && (eulerAtFinal || isLowered))) return 1;
+  const [from, to] = [levels[step]!, levels[step + 1]!];
+  if (to.sigma === 0 || ratioOfStep(from, to) === 1 || (left === 1 && (eulerAtFinal || isLowered))) return 1;
   const usable = levels.slice(0, step).filter(({ alpha }) => alpha > 0).length;
   return Math.min(order, usable + 1, isLowered ? left : order);
 }

@@ -16,6 +16,7 @@ import { ddpm } from './ddpm.js';
 import { heun } from './heun.js';
 import { type SamplerConfig, samplerFromConfig, samplers } from './registry.js';
 import type { Sampler } from './sampler.js';
+import { stageInputs } from './step.js';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -133,6 +134,73 @@ describe('a last step', () => {
     const first = discretePath(linearSchedule(), { steps: 5, stepsOffset: 1, final: 'first' });
     const { next } = ddpm().plan(first, 'epsilon').stages.at(-1)!;
     expect(next['noise']).toBeGreaterThan(0);
+  });
+});
+
+describe.each([2, 5, 20])('a last step of no length, of %i steps', (steps) => {
+  const [linear, cosine] = [linearSchedule(), cosineSchedule()];
+  const ends = { steps, final: 'first' } as const;
+  const paths: [string, NoisePath][] = [
+    ['leading', discretePath(linear, ends)],
+    ['Karras', discretePath(linear, { ...ends, karras: {} })],
+    ['exponential', discretePath(linear, { ...ends, exponential: {} })],
+    ['beta', discretePath(cosine, { ...ends, beta: {} })],
+  ];
+  const samplers: [string, SamplerConfig][] = [
+    ...names.filter((name) => name !== 'unipc').map((name) => [name, { name }] as [string, SamplerConfig]),
+    ['dpmpp-2m, heun', { name: 'dpmpp-2m', solverType: 'heun', lowerOrderFinal: 'never' }],
+    ['dpmpp-3m, never lower', { name: 'dpmpp-3m', lowerOrderFinal: 'never' }],
+    ['ddim, eta 1', { name: 'ddim', eta: 1 }],
+    ['ddpm, large variance', { name: 'ddpm', variance: 'fixedLarge' }],
+  ];
+  test.each(samplers.flatMap((sampler) => paths.map((path) => [...sampler, ...path] as const)))(
+    'is finite, and with one evaluation per step changes nothing: %s, %j, %s',
+    (name, config, _, path) => {
+      const plan = samplerFromConfig(config).plan(path, 'epsilon');
+      for (const stage of plan.stages) stageInputs(plan, stage, 'epsilon');
+      if (plan.stages.length > plan.steps) return; // several evaluations: only finite
+      const { next } = plan.stages.at(-1)!;
+      // In terms of x and of the epsilon that x and x_0 imply.
+      const { alpha, sigma } = path.levels.at(-1)!;
+      const ofX0 = (next['x0'] ?? 0) / alpha;
+      expect((next['x'] ?? 0) + ofX0).toBeCloseTo(1, 6);
+      expect((next['output'] ?? 0) - sigma * ofX0).toBeCloseTo(0, 6);
+      expect(next['noise'] ?? 0).toBeLessThan(1e-5);
+      expect(next['previous'] ?? 0).toBeCloseTo(0, 6);
+    },
+  );
+});
+
+describe('from SNR 0', () => {
+  const zero = discretePath(rescaleZeroTerminalSnr(linearSchedule()), { steps: 5, spacing: 'trailing' });
+  test.each<[SamplerConfig, NoisePath]>([
+    [{ name: 'euler', churn: { amount: 10 } }, zero],
+    [{ name: 'euler', churn: { amount: 10 } }, flowPath({ steps: 5 })],
+    [{ name: 'dpm-2', churn: { amount: 10 } }, zero],
+    [{ name: 'unipc', solverType: 'bh1', order: 3 }, zero],
+  ])('%j finds the image', async (config, path) => {
+    const sampler = samplerFromConfig(config);
+    const predict = knows(path, 'v', sampler);
+    const { data } = await sampleImages({
+      engine,
+      predict,
+      prediction: 'v',
+      path,
+      shape,
+      state: {},
+      seed: 5,
+      n: 3,
+      sampler,
+    });
+    expect(data).toBeAllClose(
+      Array.from(data, () => image),
+      { atol: 2e-3 },
+    );
+  });
+
+  test('churn starts with the second step', () => {
+    const { stages } = samplerFromConfig({ name: 'euler', churn: { amount: 10 } }).plan(zero, 'v');
+    expect(stages.map(({ churn }) => churn !== undefined)).toEqual([false, true, true, true, true]);
   });
 });
 

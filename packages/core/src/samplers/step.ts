@@ -31,7 +31,7 @@ export function stageInputs(
       rows.flatMap((row) => rowOf(row, terms)),
       [rows.length, terms.length],
     ),
-    ...(plan.churn ? { churn: float32([stage.churn?.x ?? 1, stage.churn?.noise ?? 0]) } : {}),
+    ...(plan.churn ? { churn: float32(rowOf({ x: 1, ...stage.churn }, ['x', 'noise'])) } : {}),
     ...(plan.learnedVariance
       ? { logVariance: float32([stage.logVariance?.min ?? 0, stage.logVariance?.max ?? 0]) }
       : {}),

@@ -17,7 +17,8 @@ export const uniPcTypes = ['bh1', 'bh2'] as const;
 /**
  * UniPC with data prediction: Algorithms 1 to 4 of Zhao et al. 2023, arXiv:2302.04867. One
  * evaluation per step, used by the corrector of the step before it and by the predictor of the next one. p(i) is the
- * order of step i: `order`, or less at the start, at the end, and after a level at SNR 0.
+ * order of step i: `order`, or less at the start, at the end, and after a level at SNR 0. With `bh1` the corrector is not
+ * applied to a step from SNR 0, whose B(h) is infinite.
  *
  *     let [x, corrected] = [path.initialScale * normal(), 0];
  *     for (let i = 0; i < steps; i++) {
@@ -48,7 +49,8 @@ export function uniPc({ order = 2, solverType = 'bh2', disableCorrector = [] }: 
       planOfSteps(
         path,
         (_from, _to, step) => {
-          const isCorrected = step > 0 && !disableCorrector.includes(step - 1);
+          const isFinite = solverType === 'bh2' || path.levels[step - 1]?.alpha !== 0; // B(h) at SNR 0
+          const isCorrected = step > 0 && isFinite && !disableCorrector.includes(step - 1);
           const corrected: LinearForm = isCorrected
             ? correct(path, step, orderAt(path, step - 1, order), solverType)
             : { x: 1 };
@@ -114,11 +116,11 @@ function stepOf({ levels }: NoisePath, step: number, order: number, type: UniPcT
   const to = levels[step + 1]!;
   const lambda = halfLogSnr(from);
   const h = halfLogSnr(to) - lambda;
-  if (h === 0)
+  const ratio = ratioOfStep(from, to);
+  if (ratio === 1)
     throw new RangeError(`unipc: step ${step} starts and ends at the same noise level; use the final level "clean"`);
   const before = Array.from({ length: order - 1 }, (_, i) => (halfLogSnr(levels[step - 1 - i]!) - lambda) / h);
   const hh = -h;
-  const ratio = ratioOfStep(from, to);
   // -B(-h); the right-hand side b is divided by B.
   const scale = type === 'bh1' ? h : 1 - ratio;
   const divisor = type === 'bh1' ? hh : Math.expm1(hh);

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { openCifar100 } from './cifar-binary.js';
 import { parseCifar } from '../formats/cifar-binary.js';
 import { openDataset } from './open-dataset.js';
 
@@ -36,6 +37,19 @@ describe("CIFAR's binary version", () => {
     ]);
     const test = await openDataset(`cifar10:${folder}`, { split: 'test' });
     expect(test.classes[(await test.read([0])).labels![0]!]).toBe('truck');
+  });
+
+  it('an unknown split or kind of classes is refused', async () => {
+    const split = 'Train' as 'train';
+    const expected = { type: RangeError, contains: ['split', 'train, test', '"Train"'] };
+    for (const name of ['cifar10', 'cifar100', 'fashion-mnist']) {
+      await expect(openDataset(`${name}:${dir}`, { split })).rejects.toThrowWith(expected);
+    }
+    await expect(openDataset('mnist', { split })).rejects.toThrowWith(expected);
+    await expect(openCifar100({ dir, classes: 'all' as 'fine' })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['classes', 'fine, coarse', '"all"'],
+    });
   });
 
   it('CIFAR-100: fine labels with the names from the file in the same folder', async () => {

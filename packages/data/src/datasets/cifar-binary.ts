@@ -1,3 +1,4 @@
+import { checkChoice } from '@dm/ops';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '../dataset.js';
@@ -5,7 +6,7 @@ import { cifar10Classes } from './cifar10-classes.js';
 import { parseCifar } from '../formats/cifar-binary.js';
 import { readBytes } from '../io/read-file.js';
 import { createMemoryDataset } from './memory.js';
-import type { Split } from './mnist.js';
+import { type Split, splits } from './mnist.js';
 
 export interface CifarBinaryOptions {
   /** Folder of the unpacked archive, or its parent. */
@@ -23,8 +24,10 @@ const SIDE = 32;
 /**
  * CIFAR-10 from the unpacked `cifar-10-binary.tar.gz`.
  * @throws {DataError} if a file is missing or damaged; the message names it
+ * @throws {RangeError} if an option is unknown
  */
 export async function openCifar10Binary({ dir, split = 'train' }: CifarBinaryOptions): Promise<Dataset> {
+  checkChoice('split', split, splits);
   const folder = archiveFolder(dir, 'cifar-10-batches-bin');
   const files = split === 'train' ? [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`) : ['test_batch.bin'];
   const parts = [];
@@ -44,9 +47,12 @@ export async function openCifar10Binary({ dir, split = 'train' }: CifarBinaryOpt
 /**
  * CIFAR-100 from the unpacked `cifar-100-binary.tar.gz`.
  * @throws {DataError} if a file is missing or damaged; the message names it
+ * @throws {RangeError} if an option is unknown
  */
 export async function openCifar100(options: Cifar100Options): Promise<Dataset> {
   const { dir, split = 'train', classes: kind = 'fine' } = options;
+  checkChoice('split', split, splits);
+  checkChoice('openCifar100: classes', kind, ['fine', 'coarse']);
   const folder = archiveFolder(dir, 'cifar-100-binary');
   const names = (await readBytes(join(folder, `${kind}_label_names.txt`))).toString().split(/\r?\n/);
   const classes = names.filter((name) => name !== '');

@@ -76,6 +76,13 @@ describe('latents', () => {
     expect(Array.from((await readValues(dataset, [0])).images)).toEqual(range(10).map((i) => i / 8 - 1));
   });
 
+  it.each(['numpy.npz', 'float32.npy'])('need a known layout: %s', async (name) => {
+    await expect(openDataset(at(name), { floatLayout: 'nchw' as 'NCHW' })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['layout', 'NCHW, NHWC', '"nchw"'],
+    });
+  });
+
   it('are a shard in the type of the source, with the same hash', async () => {
     const dataset = await openDataset(at('numpy.npz'));
     await convertToShard(dataset, at('half.shard'));

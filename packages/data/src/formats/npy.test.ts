@@ -75,6 +75,21 @@ describe('npy', () => {
   });
 
   it.each([
+    ['keys in another order', "{'shape': (2,), 'fortran_order': False, 'descr': '<f4'}", [2]],
+    ['double quotes', '{"descr": "<f4", "fortran_order": False, "shape": (2,)}', [2]],
+    ['long integers of Python 2', "{'descr': '<f4', 'fortran_order': False, 'shape': (1L, 2L)}", [1, 2]],
+    ['one axis in Fortran order', "{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }", [1, 2]],
+  ])('reads what other programs write: %s', (_, header, shape) => {
+    const bytes = Uint8Array.from([...bytesOf(head(header)), 0, 0, 128, 63, 0, 0, 0, 64]);
+    expect(parseNpy(bytes, 'x')).toEqual({ shape, data: Float32Array.of(1, 2) });
+  });
+
+  it.each(['<u1', '>u1', '=u1', 'u1'])('reads bytes with an order: %s', (descr) => {
+    const bytes = bytesOf(head(`{'descr': '${descr}', 'fortran_order': False, 'shape': (2,), }`));
+    expect(parseNpy(Uint8Array.from([...bytes, 7, 9]), 'x').data).toEqual(Uint8Array.of(7, 9));
+  });
+
+  it.each([
     ['not npy', bytesOf('PK\u0003\u0004 and some more bytes'), 'DATA_INVALID', ['x: not a']],
     ['empty', new Uint8Array(), 'DATA_INVALID', ['x: not a']],
     ['version 4', bytesOf('\u0093NUMPY\u0004\u0000v\u0000xxxx'), 'DATA_UNSUPPORTED', ['version 4.0', '1 to 3']],
@@ -98,6 +113,12 @@ describe('npy', () => {
       bytesOf(head("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }")),
       'DATA_UNSUPPORTED',
       ["'|O'"],
+    ],
+    [
+      'a key twice',
+      bytesOf(head("{'descr': '<f4', 'descr': '<f4', 'shape': (1,), }")),
+      'DATA_INVALID',
+      ['malformed header'],
     ],
     ['no shape', bytesOf(head("{'descr': '<f4', 'fortran_order': False, }")), 'DATA_INVALID', ['header']],
     [
@@ -138,6 +159,16 @@ describe('npz', () => {
     expect([set.length, set.shape, set.classes]).toEqual([2, [2, 2, 1], ['0', '1']]);
     const batch = await set.read([1]);
     expect([[...batch.images], [...batch.labels!]]).toEqual([[4, 5, 6, 7], [0]]);
+  });
+
+  it('as a data set is read although arrays that are not used have other types', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dm-npz-'));
+    const path = join(folder, 'set.npz');
+    const names = bytesOf(head("{'descr': '<U3', 'fortran_order': False, 'shape': (0,), }"));
+    const images = formatNpy({ shape: [1, 1, 2], data: Uint8Array.of(5, 6) });
+    await writeFile(path, zipSync({ 'class_names.npy': names, 'images.npy': images }));
+    expect((await (await openDataset(path)).read([0])).images).toEqual(Uint8Array.of(5, 6));
+    await expect(readNpz(path)).rejects.toThrowWith({ code: 'DATA_UNSUPPORTED', contains: ['class_names', "'<U3'"] });
   });
 
   it('holds no clock time', async () => {

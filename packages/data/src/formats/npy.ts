@@ -53,8 +53,9 @@ const ALIGNMENT = 64;
 const MAX_HEADER_BYTES = 10_000;
 /** NumPy's maximum. */
 const MAX_DIMENSIONS = 64;
-const HEADER =
-  /^\{\s*'descr'\s*:\s*'([^']*)'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*'shape'\s*:\s*\(([\d\s,]*)\)\s*(?:,\s*)?\}\s*\n$/;
+/** A field of the header, a Python dictionary with three keys in any order. Python 2 wrote long integers, such as 3L. */
+const FIELD = /'(descr|fortran_order|shape)'\s*:\s*(?:'([^']*)'|(True|False)|\(([\d\sL,]*)\))/g;
+const HEADER = new RegExp(String.raw`^\{\s*(?:${FIELD.source}\s*(?:,\s*|(?=\}))){3}\}\s*$`);
 
 /** Header of a .npy file. */
 export interface NpyHeader {
@@ -127,22 +128,28 @@ export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
   if (dataStart > bytes.length)
     throw new DataError(`${source}: truncated within the header.`, { code: 'DATA_CORRUPT' });
   const text = new TextDecoder('latin1').decode(bytes.subarray(bytes[6] === 1 ? 10 : 12, dataStart));
-  const [, descr, fortran, dims] = HEADER.exec(text) ?? [];
-  if (descr === undefined || fortran === undefined || dims === undefined) {
+  const quoted = text.replaceAll('"', "'");
+  const fields = HEADER.test(quoted) ? [...quoted.matchAll(FIELD)] : [];
+  const valueOf = (name: string, group: number) => fields.find(([, key]) => key === name)?.[group];
+  const [given, fortran, dims] = [valueOf('descr', 2), valueOf('fortran_order', 3), valueOf('shape', 4)];
+  if (given === undefined || fortran === undefined || dims === undefined) {
     throw new DataError(`${source}: malformed header: ${JSON.stringify(text.slice(0, 120))}.`);
   }
+  // One byte has no order, but some programs write one.
+  const descr = given.replace(/^[<>=|]?([iub]1)$/, '|$1');
   const type = Object.hasOwn(TYPES, descr) ? TYPES[descr] : undefined;
   if (!type) {
-    throw new DataError(`${source}: type '${descr}' is not supported; supported: ${Object.keys(TYPES).join(' ')}.`, {
+    throw new DataError(`${source}: type '${given}' is not supported; supported: ${Object.keys(TYPES).join(' ')}.`, {
       code: 'DATA_UNSUPPORTED',
     });
   }
-  if (fortran === 'True') {
+  const shape = parseShape(dims, source);
+  if (fortran === 'True' && shape.filter((side) => side > 1).length > 1) {
     throw new DataError(`${source}: Fortran order is not supported; use numpy.ascontiguousarray before saving.`, {
       code: 'DATA_UNSUPPORTED',
     });
   }
-  return { descr, type, shape: parseShape(dims, source), dataStart, ...(descr === BOOL && { isBool: true }) };
+  return { descr, type, shape, dataStart, ...(descr === BOOL && { isBool: true }) };
 }
 
 /** float32 of each of the 2^16 float16 numbers. */
@@ -185,7 +192,7 @@ export function formatNpy(array: NpyArray): Uint8Array {
 }
 
 function parseShape(dims: string, source: string): number[] {
-  const parts = dims.split(',').map((part) => part.trim());
+  const parts = dims.split(',').map((part) => part.trim().replace(/L$/, ''));
   // (3,) and () end in an empty part; (3) is a number in Python, not a tuple.
   if (parts.at(-1) === '') parts.pop();
   else if (parts.length === 1) throw new DataError(`${source}: shape (${dims}) is not a tuple.`);

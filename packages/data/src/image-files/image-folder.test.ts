@@ -242,7 +242,8 @@ describe('openImageFolder', () => {
   it("takes labels from EDM's dataset.json", async () => {
     await image('00000/1.png', [1, 1, 1], { width: 4, height: 4 });
     await image('00000/2.png', [2, 2, 2], { width: 4, height: 4 });
-    await writeFile(join(root, 'dataset.json'), '{"labels": [["00000/2.png", 0], ["00000/1.png", 1]]}');
+    // With a byte-order mark, as some editors write.
+    await writeFile(join(root, 'dataset.json'), '\uFEFF{"labels": [["00000/2.png", 0], ["00000/1.png", 1]]}');
     const set = await openImageFolder({ path: root, size: 4 });
     expect([set.classes, [...(await set.read([0, 1])).labels!]]).toEqual([
       ['0', '1'],

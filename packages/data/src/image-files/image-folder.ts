@@ -18,8 +18,8 @@ export interface ImageFolderOptions extends ImageFileOptions {
 }
 
 /**
- * Images (jpg, png, webp, gif) of a folder, decoded on demand. Sorted by the bytes of their paths, so the order is the
- * same on every machine.
+ * Images (jpg, png, webp, gif) of a folder, decoded on demand. Files and subfolders of each folder are sorted by their
+ * names' code units, so the order is the same on every machine.
  * @throws {DataError} if the folder is missing or has no images, a label is missing, or the size is invalid; `read`
  * throws one that names the file if an image cannot be decoded
  */

@@ -22,8 +22,9 @@ export interface ImageZipOptions extends ImageFileOptions {
 
 /**
  * Images (jpg, png, webp, gif) in a zip archive, read on demand; nothing is unpacked to disk. If all files are in one
- * folder with subfolders (an archive of a folder), the subfolders are the classes. Order and labels as in
- * `openImageFolder`.
+ * folder with subfolders (an archive of a folder), the subfolders are the classes. Labels as in `openImageFolder`; sorted
+ * by path, which is another order if one folder name begins another: `cat-big/1.png` comes before
+ * `cat/1.png`.
  * @throws {DataError} if the archive cannot be read, has no images, or a label is missing; `read` throws it if an image
  * cannot be decoded or its CRC-32 does not match
  */

@@ -68,7 +68,7 @@ export function labelsFromFile(source: string, text: string, paths: readonly str
   const file = `${source}/${LABEL_FILE}`;
   let listed: unknown;
   try {
-    listed = (JSON.parse(text) as { labels?: unknown } | null)?.labels;
+    listed = (JSON.parse(text.replace(/^\uFEFF/, '')) as { labels?: unknown } | null)?.labels;
   } catch (cause) {
     throw new DataError(`${file}: not JSON (${reasonOf(cause)}).`, { cause });
   }

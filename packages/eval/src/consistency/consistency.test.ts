@@ -127,6 +127,7 @@ describe('consistency', () => {
       ['SSIM', '[H, W, C]'],
     ],
     ['empty shape', [fine, fine], { shape: [] }, undefined, ['is []']],
+    ['center', [fine, fine], { shape, center: 'Set' as 'set' }, undefined, ['center', 'set, image', '"Set"']],
     ['confidence', [fine, fine], { shape, confidence: 1 }, undefined, ['confidence', '(0, 1)', 'got 1']],
     ['resamples', [fine, fine], { shape, resamples: 0 }, undefined, ['resamples', '>= 1', 'got 0']],
   ];

@@ -1,3 +1,4 @@
+import { checkChoice } from '@dm/ops';
 import { EvalError } from '../errors.js';
 import { ssimOf } from './ssim.js';
 
@@ -42,7 +43,7 @@ const METRICS: Readonly<Record<PairMetricName, (options: PairMetricOptions) => P
 
 /**
  * The metric with this name. All sums are in float64.
- * @throws {RangeError} if the name is unknown
+ * @throws {RangeError} if the name or an option is unknown
  */
 export function pairMetric(name: PairMetricName, options: PairMetricOptions): PairMetric {
   // The name may come from a configuration file, which the compiler does not check.
@@ -71,6 +72,7 @@ export function psnr(x: ArrayLike<number>, y: ArrayLike<number>, dataRange: numb
  * count as agreement, or each image's mean ('image'), which gives Pearson's correlation.
  */
 function cosine(center: 'set' | 'image'): PairMetric {
+  checkChoice('cosine: center', center, ['set', 'image']);
   return {
     higherIsCloser: true,
     comparison(a, b, names) {

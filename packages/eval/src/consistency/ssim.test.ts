@@ -42,5 +42,10 @@ describe('SSIM, PSNR and MAE against scikit-image and NumPy', () => {
       type: RangeError,
       contains: ['dataRange', '> 0', 'got 0'],
     });
+    const window = 'Uniform' as 'uniform';
+    expect(() => meanSsim(image, image, { shape: [8, 8, 1], dataRange: 1, window })).toThrowWith({
+      type: RangeError,
+      contains: ['window', 'uniform, gaussian', '"Uniform"'],
+    });
   });
 });

@@ -2,7 +2,7 @@
 // (doi:10.1109/TIP.2003.819861), as scikit-image's structural_similarity: sample or population (co)variance, only
 // windows fully inside the image, mean over windows and channels.
 
-import { checkPositive } from '@dm/ops';
+import { checkChoice, checkPositive } from '@dm/ops';
 
 export interface SsimOptions {
   /** [H, W, C] of both images. */
@@ -51,6 +51,7 @@ export function ssimOf(options: SsimOptions): {
 } {
   const { shape, dataRange, window = 'uniform', sampleCovariance = true } = options;
   const [height, width, channels] = shape;
+  checkChoice('SSIM: window', window, ['uniform', 'gaussian']);
   const taps = window === 'uniform' ? UNIFORM : GAUSSIAN;
   const side = taps.length;
   if (height < side || width < side) {

@@ -48,6 +48,10 @@ describe('noiseBuckets', () => {
       type: RangeError,
       contains: ['20 buckets', 'no timestep'],
     });
+    expect(() => noiseBuckets(linearSchedule(), 4, 'time' as 'timestep')).toThrowWith({
+      type: RangeError,
+      contains: ['coordinate', 'timestep, logSnr', '"time"'],
+    });
   });
 
   it('are sampled evenly', () => {

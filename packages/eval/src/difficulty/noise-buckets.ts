@@ -1,4 +1,4 @@
-import { checkInteger } from '@dm/ops';
+import { checkChoice, checkInteger } from '@dm/ops';
 import { levelAt, logSnrs, timestepOfLogSnr, type NoiseSchedule } from '@dm/core';
 
 /** The coordinate that is divided into equal parts. */
@@ -21,7 +21,7 @@ export interface NoiseBucket {
 /**
  * `count` buckets from clean to noisy: equal parts of the timesteps, or of the log-SNR between its largest and smallest
  * finite value.
- * @throws {RangeError} if a bucket would have no timestep
+ * @throws {RangeError} if the coordinate is unknown, or a bucket would have no timestep
  */
 export function noiseBuckets(
   schedule: NoiseSchedule,
@@ -29,6 +29,7 @@ export function noiseBuckets(
   coordinate: BucketCoordinate = 'timestep',
 ): NoiseBucket[] {
   const { numTimesteps } = schedule;
+  checkChoice('noiseBuckets: coordinate', coordinate, bucketCoordinates);
   checkInteger('number of noise buckets', count, 1, numTimesteps);
   const edges = coordinate === 'timestep' ? timestepEdges(numTimesteps, count) : logSnrEdges(schedule, count);
   const ratios = logSnrs(schedule);

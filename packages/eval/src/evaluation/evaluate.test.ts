@@ -117,6 +117,21 @@ describe('evaluate', () => {
     expect(warnings).toContainEqual(expect.stringMatching(/^KD-fake is -/));
   });
 
+  it('refuses unknown metrics, and batches without images', async () => {
+    const [a, b] = await both();
+    const metrics = ['FID' as 'fid'];
+    const expected = { type: RangeError, contains: ['metric', 'fid, ', '"FID"'] };
+    expect(() => evaluate(a!, b!, { metrics })).toThrowWith(expected);
+    expect(() => requiredFeatures(metrics)).toThrowWith(expected);
+    expect(() => checkMetrics(metrics, fakeExtractor())).toThrowWith(expected);
+    for (const batchSize of [0, -1, NaN]) {
+      await expect(extractFeatures(images('a', 4, 0), fakeExtractor(), { batchSize })).rejects.toThrowWith({
+        type: RangeError,
+        contains: ['batchSize', '>= 1', `got ${batchSize}`],
+      });
+    }
+  });
+
   it('refuses sFID and IS by name if the extractor does not provide their features', async () => {
     const [a, b] = await both();
     expect(() => evaluate(a!, b!, { metrics: ['sfid'] })).toThrowWith({

@@ -1,3 +1,4 @@
+import { checkChoice } from '@dm/ops';
 import { EvalError } from '../errors.js';
 import { checkSameExtractor, type ImageFeatures } from './extract-features.js';
 import type { ExtractorIdentity, FeatureExtractor } from '../extractors/feature-extractor.js';
@@ -175,12 +176,20 @@ export const metricDescriptions: Readonly<Record<MetricName, string>> = Object.f
   metricNames.map((name) => [name, METRICS[name].description]),
 ) as Record<MetricName, string>;
 
-/** The `extractFeatures` options that these metrics need for both sets. */
+function metricOf(name: MetricName): Metric {
+  checkChoice('metric', name, metricNames);
+  return METRICS[name];
+}
+
+/**
+ * The `extractFeatures` options that these metrics need for both sets.
+ * @throws {RangeError} if a metric is unknown
+ */
 export function requiredFeatures(metrics: readonly MetricName[]): {
   readonly generated: { readonly keepFeatures: boolean; readonly keepLogits: boolean };
   readonly reference: { readonly keepFeatures: boolean };
 } {
-  const asked = metrics.map((name): Metric => METRICS[name]);
+  const asked = metrics.map(metricOf);
   return {
     generated: {
       keepFeatures: asked.some((metric) => metric.generated === 'features'),
@@ -190,10 +199,13 @@ export function requiredFeatures(metrics: readonly MetricName[]): {
   };
 }
 
-/** @throws {EvalError} `FEATURES_MISSING` if the extractor does not provide what a metric needs */
+/**
+ * @throws {EvalError} `FEATURES_MISSING` if the extractor does not provide what a metric needs
+ * @throws {RangeError} if a metric is unknown
+ */
 export function checkMetrics(metrics: readonly MetricName[], extractor: FeatureExtractor): void {
   for (const name of metrics) {
-    const { generated }: Metric = METRICS[name];
+    const { generated } = metricOf(name);
     if (generated === 'logits' && !extractor.hasLogits) throw missing(name, 'logits', extractor);
     if (generated === 'spatial' && extractor.hasSpatial !== true) throw missing(name, 'spatial features', extractor);
   }
@@ -207,6 +219,7 @@ function missing(metric: MetricName, part: string, { name }: { readonly name: st
  * Computes metrics of generated images against a reference.
  * @throws {EvalError} if the sets come from different extractors, differ in image size, or lack features that a metric
  * needs
+ * @throws {RangeError} if a metric is unknown
  */
 export function evaluate(
   generated: ImageFeatures,
@@ -217,7 +230,7 @@ export function evaluate(
   checkSameExtractor(generated.extractor, reference.extractor, [generated.name, reference.name]);
   const color = checkShapes(generated, reference);
   const measured = metrics.map((name) => {
-    const metric: Metric = METRICS[name];
+    const metric = metricOf(name);
     requirePart(name, generated, metric.generated);
     requirePart(name, reference, metric.reference);
     return metric.measure(generated, reference, seed);

@@ -1,3 +1,4 @@
+import { checkInteger } from '@dm/ops';
 import { EvalError } from '../errors.js';
 import type { ExtractorIdentity, FeatureExtractor } from '../extractors/feature-extractor.js';
 import { checkImages } from '../extractors/network-extractor.js';
@@ -48,6 +49,7 @@ export interface ExtractionOptions {
  * request, so memory use is otherwise constant.
  * @throws {EvalError} if there are fewer than two valid images, a feature is not finite, or logits are requested from
  * an extractor without them
+ * @throws {RangeError} if batchSize is not an integer >= 1
  */
 export async function extractFeatures(
   source: ImageSource,
@@ -55,6 +57,7 @@ export async function extractFeatures(
   options: ExtractionOptions = {},
 ): Promise<ImageFeatures> {
   const { batchSize = 64, keepFeatures = false, keepLogits = false, onProgress } = options;
+  checkInteger('extractFeatures: batchSize', batchSize, 1);
   const { name, shape } = source;
   checkImages(extractor, shape);
   if (keepLogits && !extractor.hasLogits) {

@@ -86,6 +86,49 @@ describe('trainClassifier', () => {
     expect(again[0]!.sha256).not.toBe(again[2]!.sha256);
   });
 
+  it.each([
+    ['a loss that is not finite', 'The loss at step', { lr: 1e30, epochs: 40 }],
+    [
+      'an error of its caller',
+      'enough',
+      {
+        onProgress: () => {
+          throw new Error('enough');
+        },
+      },
+    ],
+  ])('frees its state and program after %s', async (_, message, options) => {
+    const counted = { states: 0, programs: 0 };
+    const counting: Engine = {
+      ...engine,
+      compile(program, about) {
+        const compiled = engine.compile(program, about);
+        counted.programs++;
+        return {
+          ...compiled,
+          run: compiled.run.bind(compiled),
+          async load(arrays) {
+            const state = await compiled.load(arrays);
+            counted.states++;
+            const dispose = state.dispose.bind(state);
+            state.dispose = () => {
+              counted.states--;
+              dispose();
+            };
+            return state;
+          },
+          async dispose() {
+            counted.programs--;
+            await compiled.dispose();
+          },
+        };
+      },
+    };
+    const train = stripes('a', 12);
+    await expect(trainClassifier({ train, test: train, engine: counting, ...options })).rejects.toThrow(message);
+    expect(counted).toEqual({ states: 0, programs: 0 });
+  });
+
   it('refuses data that it cannot learn from', async () => {
     const train = stripes('a', 6);
     const plain = createMemoryDataset({ name: 'plain', images: new Uint8Array(36), shape: [6, 6, 1] });

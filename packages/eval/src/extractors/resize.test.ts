@@ -78,3 +78,10 @@ it('names of methods in statistics files', () => {
     'antialiased bicubic 96x96',
   ]);
 });
+
+it('an unknown method is refused, not recorded', () => {
+  expect(() => resizeName('bicubic' as 'bilinear', 96)).toThrowWith({
+    type: RangeError,
+    contains: ['resize', 'antialiased, bilinear, libvips', '"bicubic"'],
+  });
+});

@@ -1,5 +1,6 @@
 /** Resizing images to a network's input size. */
 import { resampleImages } from '@dm/data';
+import { checkChoice } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import sharp from 'sharp';
 import { EvalError } from '../errors.js';
@@ -18,8 +19,12 @@ export type ResizeMethod = 'antialiased' | 'bilinear' | 'libvips';
 
 export const resizeMethods: readonly ResizeMethod[] = ['antialiased', 'bilinear', 'libvips'];
 
-/** The value of an extractor's field `resize`. Statistics files contain these texts: never change them. */
+/**
+ * The value of an extractor's field `resize`. Statistics files contain these texts: never change them.
+ * @throws {RangeError} if the method is unknown
+ */
 export function resizeName(method: ResizeMethod, size: number): string {
+  checkChoice('resize', method, resizeMethods);
   const texts = { antialiased: 'Pillow bicubic', bilinear: 'bilinear', libvips: 'antialiased bicubic' };
   return `${texts[method]} ${size}x${size}`;
 }

@@ -61,21 +61,25 @@ export async function trainClassifier(options: TrainClassifierOptions): Promise<
     params: float32(initializeClassifier(layout, seed)),
     ...optimizer.init(layout.size),
   });
-  for (let step = 0; step < steps; step++) {
-    const { images, labels } = await loadBatch(train, { seed, step, batchSize });
-    const { loss } = await program.run(state, {
-      images: float32(images, [batchSize, ...of.shape]),
-      labels: oneHot(labels!, of.classes),
-      ...toScalars(optimizer.scalars(step)),
-    });
-    const value = loss!.data[0]!;
-    if (!Number.isFinite(value))
-      throw new EvalError('NOT_FINITE', `The loss at step ${step + 1} is ${value}. Try a lower learning rate.`);
-    onProgress?.((step + 1) * batchSize, steps * batchSize, value);
+  let params: Float32Array;
+  try {
+    for (let step = 0; step < steps; step++) {
+      const { images, labels } = await loadBatch(train, { seed, step, batchSize });
+      const { loss } = await program.run(state, {
+        images: float32(images, [batchSize, ...of.shape]),
+        labels: oneHot(labels!, of.classes),
+        ...toScalars(optimizer.scalars(step)),
+      });
+      const value = loss!.data[0]!;
+      if (!Number.isFinite(value))
+        throw new EvalError('NOT_FINITE', `The loss at step ${step + 1} is ${value}. Try a lower learning rate.`);
+      onProgress?.((step + 1) * batchSize, steps * batchSize, value);
+    }
+    params = (await state.read(['params']))['params']!.data as Float32Array;
+  } finally {
+    state.dispose();
+    await program.dispose();
   }
-  const params = (await state.read(['params']))['params']!.data as Float32Array;
-  state.dispose();
-  await program.dispose();
 
   const testAccuracy = await accuracy(formatClassifier(of, params), test, engine);
   const file = formatClassifier(of, params, {
@@ -117,16 +121,19 @@ async function accuracy(file: Uint8Array, test: Dataset, engine: Engine): Promis
   const classes = test.classes.length;
   const chunk = 512;
   let right = 0;
-  for (let start = 0; start < test.length; start += chunk) {
-    const count = Math.min(chunk, test.length - start);
-    const { images, labels } = await test.read(Uint32Array.from({ length: count }, (_, i) => start + i));
-    const { logits } = await extractor.features({ data: images, shape: [count, ...test.shape] });
-    for (let n = 0; n < count; n++) {
-      const row = logits!.subarray(n * classes, (n + 1) * classes);
-      if (row.indexOf(row.reduce((most, logit) => Math.max(most, logit), -Infinity)) === labels![n]) right++;
+  try {
+    for (let start = 0; start < test.length; start += chunk) {
+      const count = Math.min(chunk, test.length - start);
+      const { images, labels } = await test.read(Uint32Array.from({ length: count }, (_, i) => start + i));
+      const { logits } = await extractor.features({ data: images, shape: [count, ...test.shape] });
+      for (let n = 0; n < count; n++) {
+        const row = logits!.subarray(n * classes, (n + 1) * classes);
+        if (row.indexOf(row.reduce((most, logit) => Math.max(most, logit), -Infinity)) === labels![n]) right++;
+      }
     }
+  } finally {
+    await extractor.dispose();
   }
-  await extractor.dispose();
   return right / test.length;
 }
 
