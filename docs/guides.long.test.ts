@@ -52,7 +52,8 @@ async function prepare(page: string): Promise<string> {
 /** The command with numbers that fit the tiny run; the guides have those of real ones. */
 const scaled = (command: string): string =>
   command
-    .replaceAll(/(?<=--(?:step-budget|extend|validate-every|eval-every) )\d+/g, '2')
+    .replaceAll(/(?<=--step-budget )\d+/g, '1')
+    .replaceAll(/(?<=--(?:extend|validate-every|eval-every) )\d+/g, '2')
     .replaceAll(/(?<=--steps )\d+/g, '4')
     .replaceAll(/(?<=--count )\d+/g, (count) => String(Math.min(16, Number(count))))
     .replaceAll(/(?<=--hold-out )[\d.]+/g, '0.2')

@@ -38,7 +38,7 @@ import { lossSecondMoment, lossSecondMomentDefaults } from './loss-second-moment
 import type { TimestepSchedule } from './schedule.js';
 import { speed, speedDefaults } from './speed.js';
 
-/** Every schedule by name. To add a schedule, write its factory and add a line here. */
+/** Every schedule by name. To add a schedule, write its factory, and add it here and to `timestepScheduleDefaults`. */
 export const timestepSchedules = {
   uniform: uniformTimesteps,
   clts,

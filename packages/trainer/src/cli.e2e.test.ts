@@ -174,6 +174,16 @@ describe('bad input ends with one message, no stack, and exit code 1', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   });
 
+  it.each([[[]], [['data']], [['ema']], [['config']], [['optim']], [['curriculum']]])(
+    'dm %j without a subcommand, with the help',
+    async (args) => {
+      const { code, stdout, stderr } = await dm(args, folder);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toMatch(/^Usage: dm /);
+      expect(stderr).not.toContain('error');
+    },
+  );
+
   it('an image size that the model cannot have', async () => {
     const { code, stderr } = await dm(tinyTraining(1, 'run', '--set', 'model.sample_size=-8'), folder);
     expect(code).toBe(1);

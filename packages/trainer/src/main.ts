@@ -32,6 +32,8 @@ export async function main(): Promise<void> {
   } catch (error) {
     // --help and --version end in a CommanderError with exit code 0.
     if (error instanceof CommanderError && error.exitCode === 0) process.exitCode = 0;
+    // Without a subcommand, commander has printed the help.
+    else if (error instanceof CommanderError && error.code === 'commander.help') process.exitCode = 1;
     else {
       // Commander puts the hint on a separate line.
       if (error instanceof CommanderError) error.message = error.message.replace(/\n(?=\(Did you mean )/, ' ');

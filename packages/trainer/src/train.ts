@@ -249,7 +249,7 @@ function chooseFolder(layers: readonly Layer[], options: TrainOptions): RunFolde
   if (!overwrite && hasRun(run)) {
     throw new UserError(
       `${out} already contains a run. Resume it (--resume), extend it if it is finished (--extend <steps>), delete it ` +
-        '(--overwrite) or choose another folder (--out).',
+        '(--overwrite) or choose another folder (--out). The options of train() have the same names.',
       { code: 'RUN_EXISTS' },
     );
   }

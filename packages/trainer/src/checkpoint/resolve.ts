@@ -1,6 +1,6 @@
 /** Finds the checkpoint to read, given a run or a checkpoint. */
 import { dmCommand, fileKind, insideFolder, listFolder } from '@dm/files';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { parseBest, type Best } from './best.js';
 import { latestCheckpoint } from './checkpoint-folder.js';
 import { isCheckpoint, readCheckpoint } from './checkpoint.js';
@@ -45,11 +45,15 @@ export function resolveCheckpoint(
   throw new UserError(`There is no valid checkpoint in ${run}. ${hintFor(run)}`, { code: 'CHECKPOINT_NOT_FOUND' });
 }
 
-/** What to do if `run` has no checkpoint: it may be the folder in which runs are. */
+/** What to do if `run` has no checkpoint: it may be an exported pipeline, or the folder in which runs are. */
 function hintFor(run: string): string {
+  const pipeline = [run, dirname(run)].find((path) => fileKind(join(path, 'model_index.json')) === 'file');
+  if (pipeline !== undefined) {
+    return `${pipeline} is a pipeline of diffusers. Import it: ${dmCommand(['import', pipeline], { out: 'runs/imported' })}`;
+  }
   const isParent = fileKind(run) === 'folder' && !hasRun(runFolder(run));
   const runs = isParent ? listFolder(run).map(({ name }) => join(run, name)) : [];
-  const [first, ...more] = runs.filter((path) => hasRun(runFolder(path)));
+  const [first, ...more] = runs.filter((path) => fileKind(runFolder(path).checkpoints) === 'folder');
   if (first === undefined) return `Train one: ${dmCommand(['train'], { out: run })}`;
   return `It contains runs. Choose one, such as ${first}${more.length === 0 ? '' : ` (and ${more.length} more)`}.`;
 }

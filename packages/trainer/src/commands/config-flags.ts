@@ -103,6 +103,11 @@ export function withConfigOptions(command: Command, flags: readonly FieldFlag[])
   return command.option('--set <field=value...>', 'set any configuration field, such as optimizer.maxGradNorm=null');
 }
 
+/** Whether the field accepts null, which its flag then takes as `--set` does. */
+function isNullable(field: string): boolean {
+  return (schemaOf(field).schema as z.ZodType).safeParse(null).success;
+}
+
 /** The configuration's layers, lowest precedence first: file, `--objective`, flags, `more`, `--set`. */
 export function layersOf(flags: ConfigFlags, known: readonly FieldFlag[], more: readonly Layer[] = []): Layer[] {
   const layers: Layer[] = flags.config === undefined ? [] : [ofOtherRun(configFile(flags.config))];
@@ -111,7 +116,9 @@ export function layersOf(flags: ConfigFlags, known: readonly FieldFlag[], more: 
   for (const flag of known) {
     const value = flags[camelCase(flag)];
     if (value === undefined) continue;
-    layers.push({ source: `--${flag}`, value: nest(flagFields[flag][1].split('.'), value) });
+    const field = flagFields[flag][1];
+    const isReset = value === 'null' && isNullable(field);
+    layers.push({ source: `--${flag}`, value: nest(field.split('.'), isReset ? null : value) });
   }
   return [...layers, ...more, ...(flags.set ?? []).map(assignment)];
 }

@@ -25,3 +25,16 @@ it('dm data inspect prints one number if all classes have as many images, otherw
   expect(await inspected([0, 1, 0, 1])).toContain('2 classes of 2 images');
   expect(await inspected([0, 1, 1])).toContain('2 classes of 1 to 2 images');
 });
+
+it.each([
+  ['--image-size', '16'],
+  ['--image-channels', '3'],
+])('dm data refuses %s for images that are not converted', async (option, value) => {
+  const file = join(folder, 'kept.npz');
+  await writeNpz(file, { images: { shape: [2, 4, 4, 1], data: new Uint8Array(32) } });
+  const inspecting = createProgram().parseAsync(['data', 'inspect', file, option, value], { from: 'user' });
+  await expect(inspecting).rejects.toThrowWith({
+    code: 'DATA_MISMATCH',
+    contains: [`${option} ${value}`, '4x4x1', 'Omit'],
+  });
+});

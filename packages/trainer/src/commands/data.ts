@@ -151,8 +151,23 @@ async function open(spec: string, flags: SourceFlags, onPhase: OnPhase): Promise
     ...(limits !== undefined && { limits }),
   };
   const dataset = await inPhase(onPhase, `opening data ${spec}`, () => openDataset(spec, options));
+  checkUsed(dataset, options);
   for (const text of dataset.notes ?? []) printNote(text, flags);
   return dataset;
+}
+
+/**
+ * @throws {UserError} `DATA_MISMATCH` if a size or number of channels was given for data that keeps its own
+ */
+function checkUsed({ name, shape: [height, width, channels] }: Dataset, options: OpenDatasetOptions): void {
+  const { size = height, channels: wanted = channels } = options;
+  if (size === height && size === width && wanted === channels) return;
+  const option = wanted === channels ? `--image-size ${size}` : `--image-channels ${wanted}`;
+  throw new UserError(
+    `${option}: ${name} has images of ${height}x${width}x${channels}, and only folders and zip archives are ` +
+      'converted. Omit it.',
+    { code: 'DATA_MISMATCH' },
+  );
 }
 
 async function fetchData(name: string, flags: CommonFlags): Promise<void> {

@@ -1,5 +1,11 @@
 // The options of models and timestep schedules in the schema, compared with the packages that define them.
-import { createTimestepSchedule, timestepScheduleDefaults, type TimestepScheduleName } from '@dm/curriculum';
+import { samplers } from '@dm/core';
+import {
+  createTimestepSchedule,
+  timestepScheduleDefaults,
+  timestepSchedules,
+  type TimestepScheduleName,
+} from '@dm/curriculum';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { UserError } from '../errors.js';
@@ -8,6 +14,7 @@ import { curriculumSchema } from './curriculum-schema.js';
 import { modelSchema } from './model-schema.js';
 import { createAnyModel } from './all-models.js';
 import { modelTypes, type ModelTypeName } from './model-types.js';
+import { samplerSchema } from './sampler-schema.js';
 import { explainPart, resolveConfig } from './resolve.js';
 import type { PartialConfig } from './schema.js';
 
@@ -93,7 +100,15 @@ describe('the options of a model', () => {
   );
 });
 
+it('every sampler has its options', () => {
+  expect(samplerSchema.options.map(typeOf).toSorted()).toEqual(Object.keys(samplers).toSorted());
+});
+
 describe('the options of a timestep schedule', () => {
+  it('have entries for every schedule', () => {
+    expect(curriculumSchema.options.map(typeOf).toSorted()).toEqual(Object.keys(timestepSchedules).toSorted());
+  });
+
   describeCurricula();
   it.each(curriculumSchema.options.map((option) => [typeOf(option), option] as const))(
     'are those of %s, with its defaults',

@@ -29,6 +29,11 @@ describe('resolving', () => {
     expect(() => resolve({ [field]: value })).toThrowWith(invalid(field));
   });
 
+  it('names the source of the type whose required options are missing', () => {
+    const layers = [layer({ seed: 1 }, 'my.json'), assignment('ema=fixed')];
+    expect(() => resolveConfig(layers)).toThrowWith(invalid('ema.decay', 'got nothing (--set ema=fixed)'));
+  });
+
   it('lays later layers on top, field by field', () => {
     const config = resolveConfig([
       layer({ preset: 'cifar10', optimizer: { lr: 1, maxGradNorm: 2 }, batchSize: 3 }),

@@ -213,7 +213,9 @@ function problemsOf(issue: z.core.$ZodIssue): Problem[] {
 /** One line per invalid value: the field, what it must be, what it is, and its source. */
 function describe({ path, issue }: Problem, merged: Json, layers: readonly NormalizedLayer[]): string {
   const value = valueAt(merged, path);
-  const source = sourceOf(layers, path);
+  // A field that is missing is missing from the type that its component got.
+  const source =
+    sourceOf(layers, path) ?? (value === undefined ? sourceOf(layers, [...path.slice(0, -1), 'type']) : undefined);
   const got = `got ${value === undefined ? 'nothing' : JSON.stringify(value)}${source === undefined ? '' : ` (${source})`}`;
   const field = path.join('.');
   if (issue.code === 'unrecognized_keys') {

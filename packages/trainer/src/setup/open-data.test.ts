@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { trainingHash } from '../config/saved-config.js';
 import { resolveConfig } from '../config/resolve.js';
 import type { PartialConfig } from '../config/schema.js';
-import { openData } from './open-training-setup.js';
+import { openData, openTrainingSetup } from './open-training-setup.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dm-open-data-'));
 const data = join(folder, 'images.npz');
@@ -32,4 +32,15 @@ it('is part of the training configuration only if images are held out', () => {
   const { holdOut: _, ...former } = configOf({});
   expect(trainingHash(configOf({}))).toBe(trainingHash(former as ReturnType<typeof configOf>));
   expect(trainingHash(configOf({ holdOut: 0.2 }))).not.toBe(trainingHash(configOf({})));
+});
+
+it('refuses a size of images that are not resized, in new runs only', async () => {
+  const model = { type: 'dit', hidden_size: 16, num_heads: 1, depth: 1, patch_size: 1 } as const;
+  const config = configOf({ model, imageSize: 16 });
+  await expect(openTrainingSetup(config)).rejects.toThrowWith({
+    code: 'DATA_MISMATCH',
+    contains: ['imageSize (--image-size) is 16', '2x2', 'Omit'],
+  });
+  expect((await openTrainingSetup(config, { isResumed: true })).dataset.shape).toEqual([2, 2, 1]);
+  expect((await openTrainingSetup(configOf({ model, imageSize: 2 }))).dataset.shape).toEqual([2, 2, 1]);
 });

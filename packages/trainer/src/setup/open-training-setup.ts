@@ -65,6 +65,7 @@ export async function openTrainingSetup(
     throw isResumed ? ofMovedData(error) : error;
   });
   const isOfFloats = unscaled.floats !== undefined;
+  if (!isResumed) checkImageSize(chosen, unscaled);
   checkNormalization(chosen);
   checkLatents(chosen, unscaled);
   const config = isOfFloats ? await inPhase(onPhase, 'measuring latents', () => withLatents(chosen, unscaled)) : chosen;
@@ -80,6 +81,19 @@ export async function openTrainingSetup(
   if (!skipMemoryCheck) checkSampleMemory(setup, availableMemory());
   checkEvaluation(setup.config, dataset);
   return { ...setup, dataset };
+}
+
+/**
+ * @throws {UserError} `DATA_MISMATCH` if `imageSize` was given for data of another size that is not resized
+ */
+function checkImageSize({ imageSize, crop }: Config, { name, shape: [height, width] }: Dataset): void {
+  // Crops may be smaller than the resized images.
+  if (imageSize === null || crop !== null || (height === imageSize && width === imageSize)) return;
+  throw new UserError(
+    `imageSize (--image-size) is ${imageSize}, but ${name} has images of ${height}x${width}, and only folders, zip archives, ` +
+      'and emoji are resized. Omit it, or prepare the data again with dm data prepare.',
+    { code: 'DATA_MISMATCH' },
+  );
 }
 
 /**

@@ -52,8 +52,8 @@ const seed = 0;
 export async function openValidationData(config: Config): Promise<Dataset> {
   if (config.holdOut === null && !hasTestImages(config.data)) {
     throw new UserError(
-      `${config.data} has no separate test images to measure the validation loss on. Hold out a share of its images: ` +
-        '--hold-out 0.05 (holdOut).',
+      `${config.data} has no separate test images to measure the validation loss on. Hold out a share of its images when ` +
+        'training: --hold-out 0.05 (holdOut). Or measure a run on other images: dm eval validation <run> --data <data>.',
       { code: 'DATA_MISMATCH' },
     );
   }
