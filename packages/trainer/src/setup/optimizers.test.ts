@@ -4,6 +4,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import type { PartialConfig } from '../config/schema.js';
+import { decayNote } from './decay-note.js';
 import { createOptimizer } from './optimizers.js';
 import { resolveConfig } from '../config/resolve.js';
 import { UserError } from '../errors.js';
@@ -164,4 +165,12 @@ describe('warm-up and momentum decay', () => {
   ])('refuses %j', (optimizer, contains) => {
     expect(() => scheduled(optimizer)).toThrowWith({ code: 'CONFIG_INVALID', contains, type: UserError });
   });
+});
+
+it('notes a learning rate that decays twice', () => {
+  const noteOf = (optimizer: Options) => decayNote(resolveConfig([{ source: 'test', value: { optimizer } }]).optimizer);
+  expect(noteOf({ lrSchedule: 'cosine' })).toMatch(/"cosine".*--no-momentum-decay.*--lr-schedule constant/);
+  expect(noteOf({})).toBeUndefined();
+  expect(noteOf({ lrSchedule: 'cosine', momentumDecay: null })).toBeUndefined();
+  expect(noteOf({ lrSchedule: 'cosine', momentumDecay: { compensate: false } })).toBeUndefined();
 });
