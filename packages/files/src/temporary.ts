@@ -3,7 +3,7 @@
  * the file or folder is left over from a kill or a power failure, and the next writer in that folder removes it.
  *
  * A folder that is being replaced has the ending `.replaced` until the new one has its name. If that never happened, the
- * next writer gives it its name back.
+ * next process that writes there gives it its name back, unless the name was too long to be part of the temporary one.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { lstatSync, opendirSync, readlinkSync } from 'node:fs';
@@ -44,6 +44,11 @@ export function temporaryPath(path: string, ending: 'partial' | 'replaced' = 'pa
   return join(dirname(resolve(path)), `.${name.toString('utf8').replace(/\uFFFD$/, '')}${suffix}`);
 }
 
+/** Whether the name in a temporary name may lack its end: up to 3 bytes of a character are dropped with it. */
+function mayBeShortened(name: string): boolean {
+  return Buffer.byteLength(name) > maxNameBytes - 4;
+}
+
 /** Whether the process that created this temporary file or folder no longer exists. */
 function isLeftOver(path: string, name: string): boolean {
   const match = pattern.exec(name);
@@ -51,10 +56,12 @@ function isLeftOver(path: string, name: string): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   // Writers create only files and folders: a link with such a name has another origin.
   if (found === undefined || !(found.isFile() || found.isDirectory())) return false;
-  if (match[2] !== host) return Date.now() - found.mtimeMs > foreignMs;
+  // A folder that is moved aside keeps its time of modification.
+  const changedMs = match[4] === 'replaced' ? Math.max(found.mtimeMs, found.ctimeMs) : found.mtimeMs;
+  if (match[2] !== host) return Date.now() - changedMs > foreignMs;
   const pid = Number(match[3]);
   // Process ids are reused, in containers always: only entries newer than this process are its own.
-  if (pid === process.pid) return found.mtimeMs < Date.now() - process.uptime() * 1000;
+  if (pid === process.pid) return changedMs < Date.now() - process.uptime() * 1000;
   if (pid < 1 || !Number.isSafeInteger(pid)) return false;
   try {
     process.kill(pid, 0);
@@ -83,7 +90,7 @@ export function removeLeftovers(folder: string): string[] {
         const [, name, , , ending] = pattern.exec(entry.name)!;
         const target = join(full, name!);
         if (ending === 'replaced' && lstatSync(target, { throwIfNoEntry: false }) === undefined) {
-          renameOver(path, target);
+          if (!mayBeShortened(entry.name)) renameOver(path, target);
           continue;
         }
         removeTree(path);

@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -127,6 +128,31 @@ describe('overwrite: false', () => {
   });
 });
 
+describe('overwrite: false without hard links', () => {
+  it('renames, and refuses what is there by then', async () => {
+    vi.resetModules();
+    vi.doMock('node:fs', async (original) => ({
+      ...(await original<object>()),
+      linkSync: () => {
+        throw Object.assign(new Error('not permitted'), { code: 'EPERM' });
+      },
+    }));
+    const here = await import('./write.js');
+    vi.doUnmock('node:fs');
+    const path = join(folder, 'a.txt');
+    here.atomicWriteFile(path, 'one', { overwrite: false });
+    expect(readFileSync(path, 'utf8')).toBe('one');
+    const late = join(folder, 'b.txt');
+    const chunks = function* () {
+      yield Buffer.from('late');
+      writeFileSync(late, 'early');
+    };
+    expect(() => here.atomicWriteFile(late, chunks(), { overwrite: false })).toThrow(withCode('FILE_EXISTS'));
+    expect(readFileSync(late, 'utf8')).toBe('early');
+    expect(readdirSync(folder).toSorted()).toEqual(['a.txt', 'b.txt']);
+  });
+});
+
 describe('openForAppend', () => {
   const append = (path: string, text: string): void => {
     const fd = openForAppend(path);
@@ -215,6 +241,22 @@ describe('leftovers', () => {
     expect(readdirSync(folder).toSorted()).toEqual(['kept', 'lost']);
     expect(readFileSync(join(folder, 'lost', 'version'), 'utf8')).toBe('old');
     expect(readFileSync(join(folder, 'kept', 'version'), 'utf8')).toBe('new');
+  });
+
+  it('keep a folder whose name is too long to be known, under its temporary name', () => {
+    const aside = join(folder, ofDeadProcess('n'.repeat(230), 'replaced'));
+    mkdirSync(aside);
+    expect(removeLeftovers(folder)).toEqual([]);
+    expect(readdirSync(folder)).toEqual([basename(aside)]);
+  });
+
+  it('of another host are kept for a day after they were moved aside, however old they are', () => {
+    const aside = join(folder, ofDeadProcess('old', 'replaced')).replace(/[0-9a-f]{8}(?=-\d+-)/, '00000000');
+    mkdirSync(join(folder, 'old'));
+    utimesSync(join(folder, 'old'), 1, 1);
+    renameSync(join(folder, 'old'), aside);
+    removeLeftovers(folder);
+    expect(readdirSync(folder)).toEqual([basename(aside)]);
   });
 
   it.skipIf(process.platform !== 'linux')(

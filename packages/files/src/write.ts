@@ -2,7 +2,7 @@
  * Crash-safe (atomic) writes: write to a temporary file next to the target (opened exclusively), fsync, rename, fsync
  * the folder. After a crash or power failure the target is the old or the new version. Never writes through links. A
  * folder that is not empty cannot be replaced in one step: a crash between two renames leaves its old version under
- * another name, which the next writer in the folder above gives back (`removeLeftovers`).
+ * another name, which the next process that writes in the folder above gives back (`removeLeftovers`).
  */
 import {
   closeSync,
@@ -89,10 +89,10 @@ function publish(temporary: string, path: string, overwrite: boolean): void {
     linkSync(temporary, path);
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') throw existsError(path);
-    refuseTarget(path, [], false);
+    refuseTarget(path, ['file', 'link'], false);
     return renameOver(temporary, path);
   }
-  rmSync(temporary);
+  discard(temporary);
 }
 
 /** Checks the target of a write, and returns the temporary path for it. */
@@ -117,8 +117,8 @@ export async function atomicWriteFolder<T>(
 ): Promise<T> {
   const full = resolve(path);
   makeFolder(dirname(full));
+  sweepOnce(dirname(full)); // may restore the target
   refuseTarget(full, ['folder'], overwrite || isEmptyFolder(full));
-  sweepOnce(dirname(full));
   const temporary = temporaryPath(full);
   try {
     makeFolder(temporary);

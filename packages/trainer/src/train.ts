@@ -29,7 +29,7 @@ import { acquireLock, type Lock } from './run/lock.js';
 import { withCleanup } from './run/with-cleanup.js';
 import { peakMemoryMb } from './machine/peak-memory.js';
 import { clippingNote } from './setup/latents.js';
-import { openTrainingSetup } from './setup/open-training-setup.js';
+import { checkConversion, openTrainingSetup } from './setup/open-training-setup.js';
 import { resolveConfig, type Layer } from './config/resolve.js';
 import { savedConfig } from './config/saved-config.js';
 import { defaultRunFolder, hasRun, noRunError, reserveRunFolder, runFolder, type RunFolder } from './run/run-folder.js';
@@ -138,9 +138,11 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
         for (const text of texts) if (text !== undefined) onNote?.(text);
       };
       notes(noteOfHours(config));
-      const setup = await onEveryRank(group, () =>
-        openTrainingSetup(config, { skipMemoryCheck, isResumed: resume, group, onPhase }),
-      );
+      const setup = await onEveryRank(group, async () => {
+        const made = await openTrainingSetup(config, { skipMemoryCheck, isResumed: resume, group, onPhase });
+        if (!resume) checkConversion(config, made.dataset);
+        return made;
+      });
       notes(guidanceNote(setup.config.sampler), clippingNote(config, setup.config));
       if (!resume) notes(decayNote(config.optimizer));
       const engine = await onEveryRank(group, async () => {

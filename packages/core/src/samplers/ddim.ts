@@ -34,7 +34,7 @@ export function ddim({ eta = 0, useClippedOutput = false }: DdimOptions = {}): S
     name: 'ddim',
     plan: (path, prediction, options) =>
       planOfSteps(path, (from, to) => {
-        const std = eta * to.sigma * Math.sqrt(1 - ratioOfStep(from, to) ** 2);
+        const std = eta && eta * to.sigma * Math.sqrt(1 - ratioOfStep(from, to) ** 2);
         const direction = Math.sqrt(to.sigma ** 2 - std ** 2);
         const { x, output } = conversion(prediction, 'epsilon', from, options);
         const epsilon = useClippedOutput ? { x: 1 / from.sigma, x0: -from.alpha / from.sigma } : { x, output };

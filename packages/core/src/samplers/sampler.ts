@@ -117,10 +117,10 @@ export function combine(...parts: readonly (readonly [number, LinearForm])[]): L
 }
 
 /**
- * (to.sigma / to.alpha) / (from.sigma / from.alpha): how much a step shrinks the noise-to-signal ratio, in [0, 1]. It is
- * 1 if both levels are the same, as at the end of a path that reaches the `final` level `first` by itself.
+ * (to.sigma / to.alpha) / (from.sigma / from.alpha): how much a step shrinks the noise-to-signal ratio. Exactly 1 if both
+ * levels are the same but for rounding, as at the end of a path that reaches the `final` level `first` by itself.
  */
 export function ratioOfStep(from: NoiseLevel, to: NoiseLevel): number {
   const ratio = (from.alpha * to.sigma) / (to.alpha * from.sigma);
-  return ratio > 1 - 1e-12 ? 1 : ratio;
+  return Math.abs(ratio - 1) < 1e-12 ? 1 : ratio;
 }

@@ -4,7 +4,7 @@ import { openEagerEngine, type Engine, float32 } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { edmPath } from '../levels/edm.js';
 import { flowPath } from '../levels/flow.js';
-import type { NoisePath } from '../levels/level.js';
+import { levelAt, type NoisePath } from '../levels/level.js';
 import { discretePath } from '../levels/path.js';
 import { inputScale, type Prediction, predictions, targetCoefficients } from '../process/prediction.js';
 import { cosineSchedule } from '../schedules/cosine.js';
@@ -13,6 +13,7 @@ import { rescaleZeroTerminalSnr } from '../schedules/zero-terminal-snr.js';
 import { createSampler, type Predict, sampleImages, type SamplerOptions } from './create-sampler.js';
 import { ddim } from './ddim.js';
 import { ddpm } from './ddpm.js';
+import { euler } from './euler.js';
 import { heun } from './heun.js';
 import { type SamplerConfig, samplerFromConfig, samplers } from './registry.js';
 import type { Sampler } from './sampler.js';
@@ -204,6 +205,18 @@ describe('from SNR 0', () => {
   });
 });
 
+test('a step towards more noise keeps its direction in Euler and DDIM', () => {
+  const { alpha: a, sigma: s } = levelAt(linearSchedule(), 250);
+  const to = levelAt(linearSchedule(), 500);
+  const up: NoisePath = { levels: [levelAt(linearSchedule(), 250), to], initialScale: 1 };
+  const ratio = (a * to.sigma) / (to.alpha * s);
+  for (const sampler of [euler(), ddim({ useClippedOutput: true })]) {
+    const { next } = sampler.plan(up, 'x0').stages[0]!;
+    expect(next['x']).toBeCloseTo(to.sigma / s, 12);
+    expect((next['x0'] ?? 0) + (next['output'] ?? 0)).toBeCloseTo(to.alpha * (1 - ratio), 12);
+  }
+});
+
 describe('DDIM', () => {
   test('with eta 0 is Euler, with eta 1 is DDPM: the same plan in x, x_0 and noise', () => {
     const path = discretePath(linearSchedule(), { steps: 7 });
@@ -344,6 +357,11 @@ describe('bad input', () => {
   test('unipc refuses a last step of no length, which its order conditions divide by', () => {
     const first = discretePath(linearSchedule(), { steps: 3, final: 'first' });
     expect(() => samplerFromConfig({ name: 'unipc' }).plan(first, 'epsilon')).toThrowWith({
+      type: RangeError,
+      contains: ['step 2', 'clean'],
+    });
+    const almost = discretePath(linearSchedule(), { steps: 3, final: 'first', karras: {} });
+    expect(() => samplerFromConfig({ name: 'unipc' }).plan(almost, 'epsilon')).toThrowWith({
       type: RangeError,
       contains: ['step 2', 'clean'],
     });

@@ -35,7 +35,7 @@ export const uniPcTypes = ['bh1', 'bh2'] as const;
  *       return (to.sigma / from.sigma) * x + to.alpha * ((1 - exp(-h)) * x0[i] + B * slope);
  *     }
  *
- * @throws {RangeError} if order is not 1, 2 or 3, or another option is invalid
+ * @throws {RangeError} if order is not 1, 2 or 3, or another option is invalid; `plan` if a step has no length
  */
 export function uniPc({ order = 2, solverType = 'bh2', disableCorrector = [] }: UniPcOptions = {}): Sampler {
   checkInteger('unipc: order', order, 1, 3);

@@ -2,7 +2,7 @@
 import { summaryText } from '@dm/models';
 import { bench, type BenchResult } from './bench.js';
 import type { Config } from '../config/schema.js';
-import { openTrainingSetup } from '../setup/open-training-setup.js';
+import { checkConversion, openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
 import { availableMemory } from '../machine/available-memory.js';
 import { alone } from '../setup/group.js';
@@ -60,6 +60,7 @@ export async function dryRun(layers: readonly Layer[], options: DryRunOptions = 
   const group = { ...alone, size: ranks };
   const setup = await openTrainingSetup(resolveConfig(layers), { skipMemoryCheck: true, group });
   const { config, model, layout } = setup;
+  checkConversion(config, setup.dataset);
   const estimate = estimateMemory(setup);
   const plan: TrainingPlan = {
     config,

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { writeNpz } from '@dm/data';
+import { writeNpy, writeNpz } from '@dm/data';
 import { tinyFolder } from '../testing/tiny.js';
 import { createProgram } from './program.js';
 
@@ -37,4 +37,12 @@ it.each([
     code: 'DATA_MISMATCH',
     contains: [`${option} ${value}`, '4x4x1', 'Omit'],
   });
+});
+
+it.each([1, 2])('dm data takes data that are not square, of %i channels, as they are', async (channels) => {
+  const file = join(folder, 'wide.npy');
+  await writeNpy(file, { shape: [2, 3, 5, channels], data: new Float32Array(2 * 3 * 5 * channels) });
+  const output = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  await createProgram().parseAsync(['data', 'inspect', file, '--float-layout', 'NHWC'], { from: 'user' });
+  expect(output.mock.calls.map(([text]) => String(text)).join('')).toContain(`3x5x${channels}`);
 });

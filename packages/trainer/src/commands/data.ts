@@ -160,12 +160,15 @@ async function open(spec: string, flags: SourceFlags, onPhase: OnPhase): Promise
  * @throws {UserError} `DATA_MISMATCH` if a size or number of channels was given for data that keeps its own
  */
 function checkUsed({ name, shape: [height, width, channels] }: Dataset, options: OpenDatasetOptions): void {
-  const { size = height, channels: wanted = channels } = options;
-  if (size === height && size === width && wanted === channels) return;
-  const option = wanted === channels ? `--image-size ${size}` : `--image-channels ${wanted}`;
+  const { size, channels: wanted } = options;
+  const isOtherSize = size !== undefined && (size !== height || size !== width);
+  if (!isOtherSize && (wanted === undefined || wanted === channels)) return;
+  const [option, converted] = isOtherSize
+    ? [`--image-size ${size}`, 'folders, zip archives, and emoji']
+    : [`--image-channels ${wanted}`, 'folders and zip archives'];
   throw new UserError(
-    `${option}: ${name} has images of ${height}x${width}x${channels}, and only folders and zip archives are ` +
-      'converted. Omit it.',
+    `${option}: ${name} has images of ${height}x${width}x${channels}, and only ${converted} are converted. ` +
+      'Omit it.',
     { code: 'DATA_MISMATCH' },
   );
 }

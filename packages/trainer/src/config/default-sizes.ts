@@ -63,7 +63,7 @@ function noPatchError(side: number): UserError {
   while (patchSize(upper) === undefined) upper++;
   return new UserError(
     `Images of ${side} x ${side} cannot be divided into ${fewestPatches} to ${mostPatches} patches per side. Set ` +
-      `imageSize to ${lower} or ${upper}, set model.patch_size, or choose the model unet.`,
+      `imageSize to ${lower} or ${upper} if the data are image files, set model.patch_size, or choose the model unet.`,
     { code: 'CONFIG_INVALID' },
   );
 }

@@ -6,7 +6,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { trainingHash } from '../config/saved-config.js';
 import { resolveConfig } from '../config/resolve.js';
 import type { PartialConfig } from '../config/schema.js';
-import { openData, openTrainingSetup } from './open-training-setup.js';
+import { dryRun } from '../bench/dry-run.js';
+import { UserError } from '../errors.js';
+import { train } from '../train.js';
+import { checkConversion, openData } from './open-training-setup.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dm-open-data-'));
 const data = join(folder, 'images.npz');
@@ -34,13 +37,19 @@ it('is part of the training configuration only if images are held out', () => {
   expect(trainingHash(configOf({ holdOut: 0.2 }))).not.toBe(trainingHash(configOf({})));
 });
 
-it('refuses a size of images that are not resized, in new runs only', async () => {
+it('a new run refuses a size and gray for images that are not converted', async () => {
+  const dataset = await openData(configOf({}));
+  const mismatch = (...contains: string[]) => ({ type: UserError, code: 'DATA_MISMATCH', contains }) as const;
+  expect(() => checkConversion(configOf({ imageSize: 16 }), dataset)).toThrowWith(
+    mismatch('imageSize (--image-size) is 16', '2x2x1', 'Omit'),
+  );
+  const colored = { ...dataset, shape: [2, 2, 3] as const };
+  expect(() => checkConversion(configOf({ imageChannels: 1 }), colored)).toThrowWith(
+    mismatch('imageChannels (--image-channels) is 1', '2x2x3'),
+  );
+  checkConversion(configOf({ imageSize: 2, imageChannels: 1 }), dataset);
   const model = { type: 'dit', hidden_size: 16, num_heads: 1, depth: 1, patch_size: 1 } as const;
-  const config = configOf({ model, imageSize: 16 });
-  await expect(openTrainingSetup(config)).rejects.toThrowWith({
-    code: 'DATA_MISMATCH',
-    contains: ['imageSize (--image-size) is 16', '2x2', 'Omit'],
-  });
-  expect((await openTrainingSetup(config, { isResumed: true })).dataset.shape).toEqual([2, 2, 1]);
-  expect((await openTrainingSetup(configOf({ model, imageSize: 2 }))).dataset.shape).toEqual([2, 2, 1]);
+  const value: PartialConfig = { data, model, imageSize: 16, totalSteps: 1, out: join(folder, 'run') };
+  await expect(train(value)).rejects.toThrowWith(mismatch('is 16'));
+  await expect(dryRun([{ source: 'test', value }])).rejects.toThrowWith(mismatch('is 16'));
 });

@@ -65,7 +65,6 @@ export async function openTrainingSetup(
     throw isResumed ? ofMovedData(error) : error;
   });
   const isOfFloats = unscaled.floats !== undefined;
-  if (!isResumed) checkImageSize(chosen, unscaled);
   checkNormalization(chosen);
   checkLatents(chosen, unscaled);
   const config = isOfFloats ? await inPhase(onPhase, 'measuring latents', () => withLatents(chosen, unscaled)) : chosen;
@@ -84,14 +83,22 @@ export async function openTrainingSetup(
 }
 
 /**
- * @throws {UserError} `DATA_MISMATCH` if `imageSize` was given for data of another size that is not resized
+ * For new runs; runs of earlier versions may have options that had no effect.
+ *
+ * @throws {UserError} `DATA_MISMATCH` if a size, or gray, was asked for although the data are not converted
  */
-function checkImageSize({ imageSize, crop }: Config, { name, shape: [height, width] }: Dataset): void {
+export function checkConversion({ imageSize, imageChannels, crop }: Config, { name, shape }: Dataset): void {
+  const [height, width, channels] = shape;
   // Crops may be smaller than the resized images.
-  if (imageSize === null || crop !== null || (height === imageSize && width === imageSize)) return;
+  const isOtherSize = imageSize !== null && crop === null && (height !== imageSize || width !== imageSize);
+  const isColored = imageChannels === 1 && channels !== 1;
+  if (!isOtherSize && !isColored) return;
+  const [option, converted] = isOtherSize
+    ? [`imageSize (--image-size) is ${imageSize}`, 'folders, zip archives, and emoji']
+    : ['imageChannels (--image-channels) is 1', 'folders and zip archives'];
   throw new UserError(
-    `imageSize (--image-size) is ${imageSize}, but ${name} has images of ${height}x${width}, and only folders, zip archives, ` +
-      'and emoji are resized. Omit it, or prepare the data again with dm data prepare.',
+    `${option}, but ${name} has images of ${height}x${width}x${channels}, and only ${converted} are converted. ` +
+      'Omit it, or prepare the data again with dm data prepare.',
     { code: 'DATA_MISMATCH' },
   );
 }

@@ -21,7 +21,8 @@ const configured = (fields) => ({
 /** Runs `dm data inspect`. @param {string} spec @param {Probe['prepare']} prepare */
 const inspected = (spec, prepare) => ({
   ...(prepare !== undefined && { prepare }),
-  args: ['data', 'inspect', spec, '--image-size', '4'],
+  // Only image files are resized.
+  args: ['data', 'inspect', spec, ...(/^folder:|\.zip$/.test(spec) ? ['--image-size', '4'] : [])],
 });
 
 /**
