@@ -1,10 +1,11 @@
-/** Base64 encoding of samples and features for JSON results. */
+/** Samples and features as text for JSON results. */
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
-/** Encodes uint8 [N, ...] as base64. */
-export const encodeBytes = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+/** Encodes uint8 [N, ...] as base64 of its deflated bytes. */
+export const encodeBytes = (bytes: Uint8Array): string => deflateRawSync(bytes, { level: 9 }).toString('base64');
 
-/** Decodes base64. */
-export const decodeBytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64'));
+/** Decodes what `encodeBytes` returned. */
+export const decodeBytes = (text: string): Uint8Array => new Uint8Array(inflateRawSync(Buffer.from(text, 'base64')));
 
 /** Numbers quantized to 256 levels between their minimum (`low`) and maximum (`high`). */
 export interface Quantized {

@@ -106,7 +106,7 @@ export interface LatentsResult extends AnyResult {
   readonly bitsPerDim?: readonly number[];
   /** Normalizing flows: fraction of the samples' variance that the best affine map of the noise explains, by seed. */
   readonly linearR2?: readonly number[];
-  /** Trained models only: the first samples, uint8 [columns, H, W, C] as base64. */
+  /** Trained models only: the first samples, uint8 [columns, H, W, C], by `encodeBytes`. */
   readonly pictures: readonly { readonly name: string; readonly images: string }[];
 }
 

@@ -5,7 +5,7 @@ import type { Quantized } from './encoding.js';
 import type { PrefixSwap } from './prefix-swap.js';
 
 /**
- * Samples of a model, uint8 [kept, H, W, C] as base64. Sample n uses the same noise for all diffusion models, and the
+ * Samples of a model, uint8 [kept, H, W, C], by `encodeBytes`. Sample n uses the same noise for all diffusion models, and the
  * same latent for all others.
  */
 export interface Samples {
