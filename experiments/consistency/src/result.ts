@@ -5,8 +5,8 @@ import type { Quantized } from './encoding.js';
 import type { PrefixSwap } from './prefix-swap.js';
 
 /**
- * Samples of a model, uint8 [kept, H, W, C], by `encodeBytes`. Sample n uses the same noise for all diffusion models, and the
- * same latent for all others.
+ * Samples of a model, uint8 [kept, H, W, C], by `encodeBytes`. Sample n uses the same noise for all diffusion models, and
+ * the same latent for all others.
  */
 export interface Samples {
   /** After a quarter of training (`early`) and at its end. Diffusion models use DDIM with eta 0. */

@@ -49,10 +49,8 @@ function mayBeShortened(name: string): boolean {
   return Buffer.byteLength(name) > maxNameBytes - 4;
 }
 
-/** Whether the process that created this temporary file or folder no longer exists. */
-function isLeftOver(path: string, name: string): boolean {
-  const match = pattern.exec(name);
-  if (match === null) return false;
+/** Whether the process that created this temporary file or folder no longer exists; `match` is its name's. */
+function isLeftOver(path: string, match: RegExpExecArray): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   // Writers create only files and folders: a link with such a name has another origin.
   if (found === undefined || !(found.isFile() || found.isDirectory())) return false;
@@ -73,8 +71,8 @@ function isLeftOver(path: string, name: string): boolean {
 
 /**
  * Removes temporary files and folders in `folder` that killed writers of this package left behind, and restores folders
- * that a killed writer had moved aside but not replaced. Entries that are in use, have another name, or are links are kept. Does nothing if the folder does not exist, and ignores entries that
- * cannot be removed.
+ * that a killed writer had moved aside but not replaced. Entries that are in use, have another name, or are links are
+ * kept. Does nothing if the folder does not exist, and ignores entries that cannot be removed.
  *
  * @returns the paths that were removed
  */
@@ -86,8 +84,9 @@ export function removeLeftovers(folder: string): string[] {
     try {
       for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
         const path = join(full, entry.name);
-        if (!isLeftOver(path, entry.name)) continue;
-        const [, name, , , ending] = pattern.exec(entry.name)!;
+        const match = pattern.exec(entry.name);
+        if (match === null || !isLeftOver(path, match)) continue;
+        const [, name, , , ending] = match;
         const target = join(full, name!);
         if (ending === 'replaced' && lstatSync(target, { throwIfNoEntry: false }) === undefined) {
           if (!mayBeShortened(entry.name)) renameOver(path, target);

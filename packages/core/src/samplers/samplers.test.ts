@@ -77,6 +77,10 @@ const startsAtNoise = (path: NoisePath): boolean => path.levels[0]!.alpha === 0;
 
 function imagesOf(path: NoisePath, name: SamplerConfig['name'], prediction: Prediction) {
   const config: SamplerConfig = name === 'heun' && startsAtNoise(path) ? { name, variable: 'flow' } : { name };
+  return imagesFrom(path, config, prediction);
+}
+
+function imagesFrom(path: NoisePath, config: SamplerConfig, prediction: Prediction) {
   const sampler = samplerFromConfig(config);
   return sampleImages({
     engine,
@@ -180,19 +184,7 @@ describe('from SNR 0', () => {
     [{ name: 'dpm-2', churn: { amount: 10 } }, zero],
     [{ name: 'unipc', solverType: 'bh1', order: 3 }, zero],
   ])('%j finds the image', async (config, path) => {
-    const sampler = samplerFromConfig(config);
-    const predict = knows(path, 'v', sampler);
-    const { data } = await sampleImages({
-      engine,
-      predict,
-      prediction: 'v',
-      path,
-      shape,
-      state: {},
-      seed: 5,
-      n: 3,
-      sampler,
-    });
+    const { data } = await imagesFrom(path, config, 'v');
     expect(data).toBeAllClose(
       Array.from(data, () => image),
       { atol: 2e-3 },

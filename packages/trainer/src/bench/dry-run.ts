@@ -2,7 +2,8 @@
 import { summaryText } from '@dm/models';
 import { bench, type BenchResult } from './bench.js';
 import type { Config } from '../config/schema.js';
-import { checkConversion, openTrainingSetup } from '../setup/open-training-setup.js';
+import { checkConversion } from '../setup/check-conversion.js';
+import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
 import { availableMemory } from '../machine/available-memory.js';
 import { alone } from '../setup/group.js';

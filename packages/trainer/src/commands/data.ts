@@ -22,6 +22,7 @@ import { inPhase, type OnPhase } from '../setup/phases.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { imageResizeNames } from '../config/names.js';
 import { suggestion } from '../config/suggestion.js';
+import { checkConverted } from '../setup/check-conversion.js';
 import { formatDuration } from '../terminal/duration.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { print, printJson, printNote } from '../terminal/output.js';
@@ -151,26 +152,10 @@ async function open(spec: string, flags: SourceFlags, onPhase: OnPhase): Promise
     ...(limits !== undefined && { limits }),
   };
   const dataset = await inPhase(onPhase, `opening data ${spec}`, () => openDataset(spec, options));
-  checkUsed(dataset, options);
+  const { size, channels } = options;
+  checkConverted(dataset, { size, channels, optionOf: (_, flag, value) => `${flag} ${value}` });
   for (const text of dataset.notes ?? []) printNote(text, flags);
   return dataset;
-}
-
-/**
- * @throws {UserError} `DATA_MISMATCH` if a size or number of channels was given for data that keeps its own
- */
-function checkUsed({ name, shape: [height, width, channels] }: Dataset, options: OpenDatasetOptions): void {
-  const { size, channels: wanted } = options;
-  const isOtherSize = size !== undefined && (size !== height || size !== width);
-  if (!isOtherSize && (wanted === undefined || wanted === channels)) return;
-  const [option, converted] = isOtherSize
-    ? [`--image-size ${size}`, 'folders, zip archives, and emoji']
-    : [`--image-channels ${wanted}`, 'folders and zip archives'];
-  throw new UserError(
-    `${option}: ${name} has images of ${height}x${width}x${channels}, and only ${converted} are converted. ` +
-      'Omit it.',
-    { code: 'DATA_MISMATCH' },
-  );
 }
 
 async function fetchData(name: string, flags: CommonFlags): Promise<void> {

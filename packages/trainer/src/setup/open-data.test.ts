@@ -9,7 +9,8 @@ import type { PartialConfig } from '../config/schema.js';
 import { dryRun } from '../bench/dry-run.js';
 import { UserError } from '../errors.js';
 import { train } from '../train.js';
-import { checkConversion, openData } from './open-training-setup.js';
+import { checkConversion } from './check-conversion.js';
+import { openData } from './open-training-setup.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dm-open-data-'));
 const data = join(folder, 'images.npz');

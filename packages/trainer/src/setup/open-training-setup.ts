@@ -83,27 +83,6 @@ export async function openTrainingSetup(
 }
 
 /**
- * For new runs; runs of earlier versions may have options that had no effect.
- *
- * @throws {UserError} `DATA_MISMATCH` if a size, or gray, was asked for although the data are not converted
- */
-export function checkConversion({ imageSize, imageChannels, crop }: Config, { name, shape }: Dataset): void {
-  const [height, width, channels] = shape;
-  // Crops may be smaller than the resized images.
-  const isOtherSize = imageSize !== null && crop === null && (height !== imageSize || width !== imageSize);
-  const isColored = imageChannels === 1 && channels !== 1;
-  if (!isOtherSize && !isColored) return;
-  const [option, converted] = isOtherSize
-    ? [`imageSize (--image-size) is ${imageSize}`, 'folders, zip archives, and emoji']
-    : ['imageChannels (--image-channels) is 1', 'folders and zip archives'];
-  throw new UserError(
-    `${option}, but ${name} has images of ${height}x${width}x${channels}, and only ${converted} are converted. ` +
-      'Omit it, or prepare the data again with dm data prepare.',
-    { code: 'DATA_MISMATCH' },
-  );
-}
-
-/**
  * @throws {UserError} `DATA_MISMATCH` if the data cannot be compared with samples
  */
 function checkEvaluation({ evaluation }: Config, { name, length, floats }: Dataset): void {
