@@ -27,7 +27,9 @@ function learningRates(tuning: readonly TrialResult[]): Figure {
   const nameOf = ({ prediction, recipe, steps }: TrialResult) => `${prediction}, ${recipe}, ${steps} steps`;
   const most = outlier * Math.min(...tuning.map(e1));
   const shown = tuning.filter((run) => e1(run) <= most);
-  const names = [...new Set(shown.map(nameOf))];
+  // Of the lengths at which several rates were tried.
+  const isCurve = (name: string) => new Set(shown.filter((run) => nameOf(run) === name).map(({ lr }) => lr)).size > 1;
+  const names = [...new Set(shown.map(nameOf))].filter(isCurve);
   return lineFigure({
     name: 'learning-rates',
     caption: `E1 on held-out training images over the learning rate.${left(tuning.length - shown.length)}`,

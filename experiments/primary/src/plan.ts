@@ -4,6 +4,7 @@ import type { BoundsResult, FloorResult, Results, TrialResult } from './results.
 import type { Size } from './sizes.js';
 import {
   additionalSeeds,
+  confirmations,
   finals,
   firstTuning,
   furtherTuning,
@@ -12,6 +13,7 @@ import {
   trialName,
   tunedRates,
   type Rates,
+  type Run,
   type Trial,
 } from './trials.js';
 
@@ -32,8 +34,18 @@ export interface Plan {
   readonly pending: readonly Trial[];
 }
 
-/** E1 of a tuning trial; a diverged one is the worst. */
-const scoreOf = ({ points }: TrialResult) => points.at(-1)?.losses['ema']?.geometricMean ?? Infinity;
+/** E1 of a run; a diverged one is the worst. */
+const scoreOf = ({ points, hasDiverged }: TrialResult) =>
+  hasDiverged ? Infinity : (points.at(-1)?.losses['ema']?.geometricMean ?? Infinity);
+
+const runOf = (result: TrialResult): Run => ({ ...result, e1: scoreOf(result) });
+
+/**
+ * Finals that were interrupted for a change of the plan, in `interrupted.json`. The analysis does not use them; the choice
+ * of learning rates uses that one failed.
+ */
+export const interruptedOf = (results: Results) =>
+  (results.read('interrupted') as readonly TrialResult[] | undefined) ?? [];
 
 /** What the finals are compared with, as far as it is measured. */
 export function referencesOf(results: Results): { readonly bounds?: BoundsResult; readonly floor?: FloorResult } {
@@ -68,7 +80,16 @@ export function planOf(size: Size, results: Results): Plan {
     tried.push(...round);
     round = furtherTuning(size, tried, scores);
   }
-  const rates = tunedRates(size, tried, scores);
+  const runs = [...parts.slice(1).flatMap(({ done }) => done), ...interruptedOf(results)].map(runOf);
+  for (;;) {
+    const known = new Set(parts.flatMap(({ trials }) => trials).map(trialName));
+    round = confirmations(size, runs).filter((trial) => !known.has(trialName(trial)));
+    if (round.length === 0) break;
+    const part = add('confirmation of tuned learning rates at N', round);
+    if (!isComplete(part)) return upTo();
+    runs.push(...part.done.map(runOf));
+  }
+  const rates = tunedRates(size, runs);
   const four = add('finals', finals(size, rates));
   if (!isComplete(four)) return upTo({ rates });
   if (isTooWide(analyze(four.done, size, referencesOf(results)))) {

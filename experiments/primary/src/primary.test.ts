@@ -14,6 +14,7 @@ import { mergedSection, reportText } from './report.js';
 import { openResults, preregHash, type Point, type Results, type TrialResult } from './results.js';
 import { card, laptop, type Endpoint, type Size } from './sizes.js';
 import {
+  confirmations,
   finals,
   firstTuning,
   furtherTuning,
@@ -23,6 +24,7 @@ import {
   trialName,
   tunedRates,
   type Rates,
+  type Run,
   type Trial,
 } from './trials.js';
 
@@ -63,7 +65,8 @@ describe('the plan', () => {
     const ofOne = second.filter(({ prediction, recipe }) => prediction === 'v' && recipe === linearDecay);
     expect(ofOne.map(({ lr }) => lr)).toEqual([7.07e-4, 1e-3, 1.41e-3, 2e-3, 2.83e-3]);
     for (const trial of second) scores.set(trialName(trial), score(trial));
-    expect(tunedRates(laptop, second, scores).v).toEqual({ constant: 1e-3, decayed: 1e-3 });
+    expect(tunedRates(laptop, runsOf(second, scores)).v).toEqual({ constant: 1e-3, decayed: 1e-3 });
+    expect(confirmations(laptop, runsOf(second, scores))).toEqual([]);
     expect(furtherTuning(laptop, second, scores)).toEqual([]);
   });
 
@@ -88,12 +91,72 @@ describe('the plan', () => {
       tried.push(...round);
     }
     expect(rounds).toEqual([['epsilon 0.00025', 'v 0.008'], ['epsilon 0.000177', 'v 0.0113'], ['epsilon 0.000125']]);
-    expect(tunedRates(laptop, tried, scores)).toEqual({
+    expect(tunedRates(laptop, runsOf(tried, scores))).toEqual({
       epsilon: { constant: 1.41e-3, decayed: 1.77e-4 },
       v: { constant: 1.41e-3, decayed: 8e-3 },
     });
   });
+
+  describe('of which a learning rate failed', () => {
+    const run = (lr: number, e1: number, more: Partial<Run> = {}): Run => ({
+      stage: 'tuning',
+      prediction: 'epsilon',
+      recipe: linearDecay.name,
+      lr,
+      steps: 4000,
+      e1,
+      ...more,
+    });
+    const tuned = [run(4e-3, 0.0643), run(5.66e-3, 0.064), run(8e-3, 0.0637), run(0.0113, 0.0636), run(0.016, 0.0633)];
+    const others = [
+      run(1e-3, 0.06, { recipe: baseline.name }),
+      run(1e-3, 0.06, { prediction: 'v' }),
+      run(1e-3, 0.06, { prediction: 'v', recipe: baseline.name }),
+      // Slow, but not failed: what N / 4 reaches does not count.
+      run(1e-3, 0.09, { steps: 2000 }),
+    ];
+    const chosen = (...more: Run[]) => tunedRates(laptop, [...tuned, ...others, ...more]).epsilon!.decayed;
+
+    it('takes the best rate an octave below', () => {
+      expect(chosen()).toBe(0.016);
+      expect(chosen(run(0.0226, 0.92))).toBe(0.0113);
+      expect(chosen(run(0.0226, Infinity))).toBe(0.0113);
+      // At 1.2 times the best, a run is bad, but has not failed.
+      expect(chosen(run(0.0226, 0.0759))).toBe(0.016);
+      expect(chosen(run(0.0226, 0.076))).toBe(0.0113);
+    });
+
+    it('counts longer runs, and of interrupted finals only that they failed', () => {
+      expect(chosen(run(0.0226, 0.92), run(0.016, 0.86, { steps: 8000, stage: 'finals' }))).toBe(8e-3);
+      expect(chosen(run(0.0226, 0.92), run(5.66e-3, 0.01, { stage: 'finals' }))).toBe(0.0113);
+    });
+
+    it('refuses if no rate is that low', () => {
+      expect(() => chosen(run(5.66e-3, 0.92))).toThrow('0.00566 failed');
+    });
+
+    it('is confirmed by runs of N steps, which may fail, too', () => {
+      const failed = [...tuned, ...others, run(0.0226, 0.92)];
+      const of = (trials: readonly Trial[]) =>
+        trials.map(({ prediction, recipe, lr, steps, seed }) => [prediction, recipe.name, lr, steps, seed]);
+      expect(of(confirmations(laptop, failed))).toEqual([
+        ['epsilon', 'linear', 0.0113, 8000, 1],
+        ['epsilon', 'linear', 0.0113, 8000, 2],
+      ]);
+      const again = [...failed, run(0.0113, 0.061, { steps: 8000 }), run(0.0113, 0.5, { steps: 8000 })];
+      expect(of(confirmations(laptop, again)).map(([, , lr]) => lr)).toEqual([5.66e-3, 5.66e-3]);
+    });
+  });
 });
+
+/** The trials as runs, with E1 by the trial's name. */
+function runsOf(trials: readonly Trial[], scores: ReadonlyMap<string, number>): Run[] {
+  return trials.map(({ recipe, ...trial }) => ({
+    ...trial,
+    recipe: recipe.name,
+    e1: 0.06 * (1 + 0.01 * scores.get(trialName({ recipe, ...trial }))!),
+  }));
+}
 
 /** Results in which recipes other than the baseline are `speedup` times as fast, and linear decay 1.3 times. */
 function simulated(
@@ -292,14 +355,14 @@ describe('the folder of results', () => {
     results = openResults(folder, laptop);
     expect(planOf(laptop, results).next).toMatchObject({ stage: 'tuning', steps: 2000 });
     expect(planOf(laptop, results).pending).toEqual(firstTuning(laptop));
-    const save = async (trials: readonly Trial[]) => {
-      for (const trial of trials) {
-        const [{ name, points, ...rest }] = simulated(1, [101]) as [TrialResult];
+    const [{ points, ...rest }] = simulated(1, [101]) as [TrialResult];
+    const save = async (trials: readonly Trial[], failing: readonly number[] = []) => {
+      for (const { recipe, ...trial } of trials) {
         // The optimum is a learning rate of 2e-3.
-        const losses = { ema: { geometricMean: 0.06 + Math.abs(Math.log(trial.lr / 2e-3)), buckets: [] } };
-        const point = { ...points[0]!, losses };
-        await results.save({ ...rest, name: trialName(trial), stage: trial.stage, points: [point] });
-        expect(name).not.toBe(trialName(trial));
+        const e1 = failing.includes(trial.lr) ? 1 : 0.06 * (1 + 0.01 * Math.abs(Math.log(trial.lr / 2e-3)));
+        const point = { ...points[0]!, losses: { ema: { geometricMean: e1, buckets: [] } } };
+        const name = trialName({ recipe, ...trial });
+        await results.save({ ...rest, ...trial, recipe: recipe.name, name, points: [point] });
       }
     };
     await save(firstTuning(laptop).slice(0, 5));
@@ -307,10 +370,19 @@ describe('the folder of results', () => {
     await save(firstTuning(laptop));
     const { next, parts } = planOf(laptop, results);
     expect(next).toMatchObject({ stage: 'tuning', steps: 4000 });
-    await save(parts[1]!.trials);
+    // A rate at the edge of stability: another one is used, and confirmed.
+    await save(parts[1]!.trials, [2.83e-3]);
+    expect(planOf(laptop, results).pending.map(({ lr, steps, seed }) => [lr, steps, seed])).toEqual(
+      Array.from({ length: 4 }, () => [1, 2].map((seed) => [1.41e-3, 8000, seed])).flat(),
+    );
+    expect(planOf(laptop, results).rates).toBeUndefined();
+    await save(planOf(laptop, results).pending, [1.41e-3]);
+    expect(planOf(laptop, results).pending[0]).toMatchObject({ stage: 'tuning', lr: 7.07e-4, steps: 8000 });
+    await save(planOf(laptop, results).pending);
     const plan = planOf(laptop, results);
+    const own = { constant: 7.07e-4, decayed: 7.07e-4 };
+    expect(plan.rates).toEqual({ epsilon: own, v: own });
     expect(plan.next).toMatchObject({ stage: 'finals', seed: 101, recipe: baseline });
-    expect(plan.rates).toBeDefined();
     expect(reportText(results, laptop)).toContain('finals: 0 of');
     // Seeds that differ little need no others; those of one that differs do.
     const four = simulated(1.2, [101, 102, 103, 104]);

@@ -6,7 +6,7 @@ import { makeFolder } from '@dm/files';
 import { markdownFigure, markdownTable } from '@dm/trainer';
 import { analyze, halfWidth, type Analysis } from './analysis.js';
 import { figuresOf } from './figures.js';
-import { planOf, referencesOf, statusLines, type Plan } from './plan.js';
+import { interruptedOf, planOf, referencesOf, statusLines, type Plan } from './plan.js';
 import {
   openResults,
   planFile,
@@ -42,6 +42,7 @@ export function reportText(results: Results, size: Size): string {
     '## Progress',
     [...statusLines(plan), ...surroundings(results, done)].map((line) => `- ${line}`).join('\n'),
     ...tuningSection(done),
+    ...interruptedSection(results),
     ...gateSection(analysis, references.bounds),
     ...speedupSection(analysis),
     ...(size.name === 'card' ? mergedSection(analysis, laptopAnalysis(results)) : []),
@@ -74,19 +75,35 @@ const factor = ({ value, low, high }: Pick<Interval, 'value' | 'low' | 'high'>) 
 function tuningSection(done: readonly TrialResult[]): string[] {
   const rows = done
     .filter(({ stage }) => stage === 'tuning')
-    .map(({ prediction, recipe, lr, steps, points, hasDiverged, seconds }) => [
+    .map(({ prediction, recipe, lr, steps, seed, points, hasDiverged, seconds }) => [
       prediction,
       recipe,
       String(lr),
       String(steps),
+      String(seed),
       hasDiverged ? 'diverged' : fourDigits(points.at(-1)!.losses['ema']!.geometricMean),
       seconds.training.toFixed(0),
     ]);
   if (rows.length === 0) return [];
   return [
     '## Learning rates',
-    'E1 on held-out training images, one seed, which no final uses.',
-    markdownTable(['prediction', 'recipe', 'learning rate', 'steps', 'E1', 'seconds of training'], rows),
+    'E1 on held-out training images, with seeds that no final uses.',
+    markdownTable(['prediction', 'recipe', 'learning rate', 'steps', 'seed', 'E1', 'seconds of training'], rows),
+  ];
+}
+
+/** Finals of an earlier version of the plan. */
+function interruptedSection(results: Results): string[] {
+  const rows = interruptedOf(results).map(({ prediction, recipe, lr, steps, seed, points }) => {
+    const { losses, kd, fd } = points.at(-1)!;
+    const values = [losses['ema']!.geometricMean, kd, fd].map((value) => fourDigits(value ?? null));
+    return [prediction, recipe, String(lr), String(steps), String(seed), ...values];
+  });
+  if (rows.length === 0) return [];
+  return [
+    '## Interrupted finals',
+    'On test images, with a learning rate that was given up (see the deviations below). The analysis does not use them.',
+    markdownTable(['prediction', 'recipe', 'learning rate', 'steps', 'seed', 'E1', 'KD', 'FD'], rows),
   ];
 }
 

@@ -21,8 +21,9 @@ export interface Trial {
 /** Learning rates of the first round of tuning. */
 const learningRates = [5e-4, 1e-3, 2e-3, 4e-3] as const;
 
-/** Seeds of tuning, and of the finals: they are disjoint. */
+/** Seeds of tuning, of the confirmation of tuned rates, and of the finals: no final uses another's. */
 const tuningSeed = 1;
+const confirmationSeeds = [1, 2] as const;
 export const finalSeeds = [101, 102, 103, 104] as const;
 /** Seeds of the finals that are added if the intervals are too wide. */
 export const additionalSeeds = [105, 106] as const;
@@ -125,16 +126,64 @@ function tuning(
   );
 }
 
-/** The rate with the lowest E1 of the trials at N / 2, per prediction type and family. */
-export function tunedRates(size: Size, tried: readonly Trial[], scores: ReadonlyMap<string, number>): Rates {
-  const best = (prediction: Prediction, family: Family) =>
-    bestOf(
-      tried.filter((trial) => trial.prediction === prediction && trial.recipe === tunedWith[family]),
-      scores,
-    ).lr;
+/** A run with a learning rate, and how it ended. */
+export interface Run {
+  readonly stage: Stage;
+  readonly prediction: string;
+  /** Name of the recipe. */
+  readonly recipe: string;
+  readonly lr: number;
+  readonly steps: number;
+  /** Infinity of a run that diverged. */
+  readonly e1: number;
+}
+
+/** A run failed if its E1 is above the lowest of tuning at N / 2 by this factor. */
+const failure = 1.2;
+
+/**
+ * The rate of each prediction type and family: the one with the lowest E1 in tuning at N / 2, of those at least an octave
+ * below every rate at which a run of N / 2 or more failed. `runs`: all of tuning, and finals that were interrupted, of
+ * which it only matters whether they failed.
+ *
+ * @throws {Error} if no rate at N / 2 is that low
+ */
+export function tunedRates(size: Size, runs: readonly Run[]): Rates {
+  return mapFamilies(size, (prediction, family) => {
+    const { tuned, failed } = familyRuns(size, runs, prediction, family);
+    const lowest = Math.min(...failed.map(({ lr }) => lr));
+    const [best] = tuned.filter(({ lr }) => toThreeDigits(2 * lr) <= lowest).toSorted((a, b) => a.e1 - b.e1);
+    if (best === undefined) {
+      throw new Error(`${prediction}, ${family}: a run with ${lowest} failed, and no rate an octave lower was tried.`);
+    }
+    return best.lr;
+  });
+}
+
+/** The runs of a family in tuning at N / 2, and all its runs of N / 2 or more that failed. */
+function familyRuns(size: Size, runs: readonly Run[], prediction: Prediction, family: Family) {
+  const same = runs.filter((run) => run.prediction === prediction && run.recipe === tunedWith[family].name);
+  const tuned = same.filter(({ stage, steps }) => stage === 'tuning' && steps === size.steps / 2);
+  const most = failure * Math.min(...tuned.map(({ e1 }) => e1));
+  return { tuned, failed: same.filter(({ steps, e1 }) => steps >= size.steps / 2 && e1 > most) };
+}
+
+function mapFamilies(size: Size, rate: (prediction: Prediction, family: Family) => number): Rates {
   const of = (prediction: Prediction) =>
-    Object.fromEntries(familiesOf(size, prediction).map((family) => [family, best(prediction, family)]));
+    Object.fromEntries(familiesOf(size, prediction).map((family) => [family, rate(prediction, family)]));
   return Object.fromEntries(predictionsOf(size).map((prediction) => [prediction, of(prediction)]));
+}
+
+/** Trials of N steps with the tuned rates of families of which a rate failed: a rate may fail later than at N / 2. */
+export function confirmations(size: Size, runs: readonly Run[]): Trial[] {
+  const rates = tunedRates(size, runs);
+  return predictionsOf(size).flatMap((prediction) =>
+    familiesOf(size, prediction)
+      .filter((family) => familyRuns(size, runs, prediction, family).failed.length > 0)
+      .flatMap((family) =>
+        confirmationSeeds.map((seed) => trialOf('tuning', prediction, tunedWith[family], rates, seed, size.steps)),
+      ),
+  );
 }
 
 /** The finals: whole blocks of a seed, the baseline first. */
