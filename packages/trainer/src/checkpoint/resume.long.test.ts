@@ -255,7 +255,7 @@ interface Lengths {
 /** A signal takes some steps to arrive, fewer where a step takes long. */
 function lengthsOf(engine: Engine, { model }: PartialConfig): Lengths {
   if (!byKill) return { total: 6, saved: 3, death: 4 };
-  const isSlow = engine === 'tfjs-cpu' && model !== undefined && model.type !== 'dit';
+  const isSlow = engine === 'tfjs-cpu' && typeof model === 'object' && model?.['type'] !== 'dit';
   return isSlow ? { total: 18, saved: 6, death: 8 } : { total: 60, saved: 20, death: 24 };
 }
 
