@@ -37,6 +37,7 @@ export interface TrialResult {
   /** Whether an update was not finite; such a run has the points before that. */
   readonly hasDiverged?: true;
   readonly seconds: { readonly training: number; readonly measuring: number };
+  /** The one that finished it: a run may have started on another one. */
   readonly machine: string;
   /** Threads of the engine; absent or null if it chose their number. */
   readonly threads?: number | null;

@@ -1,6 +1,5 @@
 /** Trains and measures one trial. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Split } from '@dm/data';
 import type { FeatureExtractor, MetricValue } from '@dm/eval';
@@ -15,6 +14,7 @@ import {
   type PartialConfig,
 } from '@dm/trainer';
 import { commitOf } from './frozen.js';
+import { machineName } from './machine.js';
 import { preregHash, rounded, writeJson, type Point, type RangeLosses, type TrialResult } from './results.js';
 import type { Size } from './sizes.js';
 import { configOf, extraAverages, trialName, type Trial } from './trials.js';
@@ -90,7 +90,7 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
       training: readMetrics(runFolder(out).metrics).at(-1)?.seconds ?? 0,
       measuring: measured.reduce((sum, { seconds }) => sum + seconds, 0),
     },
-    machine: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
+    machine: machineName(),
     threads,
   });
 }
