@@ -65,12 +65,31 @@ const gate = { above: 1.2, below: 2, clean: 0.95, split: -3 };
 /** Noise ranges are 10 of equal width over log SNR -5 to 7. */
 const ranges = { from: -5, width: 1.2 };
 
+/** What the finals are compared with, as far as it is measured. */
+export interface References {
+  readonly bounds?: BoundsResult;
+  readonly floor?: FloorResult;
+}
+
+/** E1 of a run that failed: above the Wiener filter's, and above an earlier one of the same run, by these factors. */
+const failure = { wiener: 1.2, earlier: 1.05 };
+
+/** A final without what it reached from its failure on, marked as diverged; another one as it is. */
+export function untilFailure(result: TrialResult, { bounds }: References): TrialResult {
+  if (result.stage === 'tuning') return result;
+  let most = failure.wiener * (bounds?.wiener.geometricMean ?? Infinity);
+  const failed = result.points.findIndex(({ losses }) => {
+    const e1 = losses['ema']!.geometricMean;
+    if (!(e1 <= most)) return true;
+    most = Math.min(most, failure.earlier * e1);
+    return false;
+  });
+  return failed === -1 ? result : { ...result, points: result.points.slice(0, failed), hasDiverged: true };
+}
+
 /** Analyzes the finals. Returns no rows with fewer than two complete seeds. */
-export function analyze(
-  results: readonly TrialResult[],
-  size: Size,
-  { bounds, floor }: { readonly bounds?: BoundsResult; readonly floor?: FloorResult },
-): Analysis {
+export function analyze(all: readonly TrialResult[], size: Size, { bounds, floor }: References): Analysis {
+  const results = all.map((result) => untilFailure(result, { ...(bounds && { bounds }) }));
   const seeds = completeSeeds(results, size);
   const gateRows = bounds === undefined ? [] : predictionsOf(size).flatMap((one) => gateOf(results, one, size, bounds));
   if (seeds.length < 2) return { seeds, rows: [], overDecay: [], gate: gateRows };

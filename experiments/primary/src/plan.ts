@@ -1,5 +1,5 @@
 /** Which trials are done, and which come next. */
-import { analyze, isTooWide } from './analysis.js';
+import { analyze, isTooWide, type References } from './analysis.js';
 import type { BoundsResult, FloorResult, Results, TrialResult } from './results.js';
 import type { Size } from './sizes.js';
 import {
@@ -48,7 +48,7 @@ export const interruptedOf = (results: Results) =>
   (results.read('interrupted') as readonly TrialResult[] | undefined) ?? [];
 
 /** What the finals are compared with, as far as it is measured. */
-export function referencesOf(results: Results): { readonly bounds?: BoundsResult; readonly floor?: FloorResult } {
+export function referencesOf(results: Results): References {
   const [bounds, floor] = [results.read('bounds') as BoundsResult | undefined, results.read('floor') as FloorResult];
   return { ...(bounds && { bounds }), ...(floor && { floor }) };
 }

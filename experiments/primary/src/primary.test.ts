@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeFigure } from '@dm/experiments';
-import { analyze, isTooWide, verdictOf } from './analysis.js';
+import { analyze, isTooWide, untilFailure, verdictOf } from './analysis.js';
 import { figuresOf } from './figures.js';
 import { commitOf, frozenCommit } from './frozen.js';
 import { planOf } from './plan.js';
@@ -258,6 +258,46 @@ describe('the analysis', () => {
     expect(high).toBeLessThan(1);
     const early = changed(baseline, ({ points }) => ({ hasDiverged: true, points: points.slice(0, 3) }));
     expect(row(early, 'epsilon', 'E1').estimate.value).toBeCloseTo(Math.log(1.2), 1);
+  });
+
+  it('ends a run that failed with finite losses at its failure', () => {
+    const worse = (factor: number, from: number) =>
+      changed(baseline, ({ points }) => ({
+        points: points.map((point) =>
+          point.step < from
+            ? point
+            : {
+                ...point,
+                kd: 1,
+                losses: {
+                  ema: { ...point.losses['ema']!, geometricMean: factor * point.losses['ema']!.geometricMean },
+                },
+              },
+        ),
+      }));
+    // Without the rule, a baseline that is bad at 4 N would make every recipe four times as fast.
+    for (const endpoint of ['E1', 'KD'] as const) {
+      const { value, bounds: count } = row(worse(1.3, 32_000), 'epsilon', endpoint).estimate;
+      expect(count).toBe(0);
+      expect(value).toBeCloseTo(row(simulated(1.2, [101, 102, 103]), 'epsilon', endpoint).estimate.value, 2);
+    }
+    // The curve ends at N/2: with one point, nothing is known.
+    expect(row(worse(1.3, 8000), 'epsilon', 'E1').estimate).toMatchObject({ low: -Infinity, high: Infinity });
+    // Noise is not a failure: the last is 2.5% above the point before it.
+    const fails = (results: readonly TrialResult[]) =>
+      results.filter((result) => untilFailure(result, {}).hasDiverged).map(({ name }) => name);
+    expect(fails(worse(1.05, 32_000))).toEqual([]);
+    expect(fails(worse(1.3, 32_000))).toEqual(['finals/epsilon.uniform.steps-32000.seed-101']);
+    // The other rule is for runs that were never good.
+    const ofRecipe = changed(method, ({ points }) => ({
+      points: points.map((point) => ({ ...point, losses: { ema: { ...point.losses['ema']!, geometricMean: 0.2 } } })),
+    }));
+    const strict = { wiener: { ...wiener, geometricMean: 0.0687 }, posteriorMean: wiener };
+    const name = 'finals/epsilon.clts-mdlrc.steps-8000.seed-101';
+    const ended = ofRecipe.map((one) => untilFailure(one, { bounds: strict }));
+    expect(ended.filter(({ hasDiverged }) => hasDiverged)).toMatchObject(
+      [name.replace('8000', '4000'), name].map((one) => ({ name: one, points: [] })),
+    );
   });
 
   it('gives no verdict of a prediction type whose baseline does not pass the gate', () => {

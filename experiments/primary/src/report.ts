@@ -4,18 +4,10 @@ import { join } from 'node:path';
 import { power, randomEffects, writeFigure, type Interval } from '@dm/experiments';
 import { makeFolder } from '@dm/files';
 import { markdownFigure, markdownTable } from '@dm/trainer';
-import { analyze, halfWidth, type Analysis } from './analysis.js';
+import { analyze, halfWidth, untilFailure, type Analysis, type References } from './analysis.js';
 import { figuresOf } from './figures.js';
 import { interruptedOf, planOf, referencesOf, statusLines, type Plan } from './plan.js';
-import {
-  openResults,
-  planFile,
-  type BoundsResult,
-  type FloorResult,
-  type Point,
-  type Results,
-  type TrialResult,
-} from './results.js';
+import { openResults, planFile, type BoundsResult, type Point, type Results, type TrialResult } from './results.js';
 import { laptop, type Size } from './sizes.js';
 import { finalSeeds } from './trials.js';
 
@@ -46,7 +38,7 @@ export function reportText(results: Results, size: Size): string {
     ...gateSection(analysis, references.bounds),
     ...speedupSection(analysis),
     ...(size.name === 'card' ? mergedSection(analysis, laptopAnalysis(results)) : []),
-    ...valuesSection(done, references.floor),
+    ...valuesSection(done, references),
     ...figuresSection(done),
     ...deviationsSection(results),
   ].join('\n\n')}\n`;
@@ -219,7 +211,8 @@ export function mergedSection(own: Analysis, other: Analysis): string[] {
 }
 
 /** Means of the values that the analysis starts from, of the finals and the secondary runs at hand. */
-function valuesSection(done: readonly TrialResult[], floor: FloorResult | undefined): string[] {
+function valuesSection(done: readonly TrialResult[], references: References): string[] {
+  const { floor } = references;
   const measured = done.filter(({ stage }) => stage !== 'tuning');
   if (measured.length === 0) return [];
   const groups = new Map<string, { readonly run: TrialResult; readonly point: Point }[]>();
@@ -233,10 +226,10 @@ function valuesSection(done: readonly TrialResult[], floor: FloorResult | undefi
     const known = values.filter((value) => value !== undefined && value !== null);
     return known.length === 0 ? '–' : (known.reduce((sum, value) => sum + value, 0) / known.length).toPrecision(4);
   };
-  const diverged = measured.filter(({ hasDiverged }) => hasDiverged);
+  const failed = measured.filter((result) => untilFailure(result, references).hasDiverged);
   return [
     '## Values',
-    'Means over seeds. E1 of the averages with half-lives of 5%, 1%, and 20% of the images; the last two are measured with one draw of noise. KD and FD between samples and test images.',
+    'Means over seeds. E1 of the averages with half-lives of 5%, 1%, and 20% of the images; the last two are measured with one draw of noise, and so at other noise levels. KD and FD between samples and test images.',
     markdownTable(
       ['prediction', 'recipe', 'steps', 'of', 'seeds', 'E1', 'E1, 1%', 'E1, 20%', 'KD', 'FD'],
       [
@@ -274,6 +267,6 @@ function valuesSection(done: readonly TrialResult[], floor: FloorResult | undefi
             ]),
       ],
     ),
-    ...(diverged.length === 0 ? [] : [`Diverged: ${diverged.map(({ name }) => name).join(', ')}.`]),
+    ...(failed.length === 0 ? [] : [`Failed: ${failed.map(({ name }) => name).join(', ')}.`]),
   ];
 }
