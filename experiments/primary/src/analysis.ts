@@ -88,8 +88,9 @@ export function untilFailure(result: TrialResult, { bounds }: References): Trial
 }
 
 /** Analyzes the finals. Returns no rows with fewer than two complete seeds. */
-export function analyze(all: readonly TrialResult[], size: Size, { bounds, floor }: References): Analysis {
-  const results = all.map((result) => untilFailure(result, { ...(bounds && { bounds }) }));
+export function analyze(all: readonly TrialResult[], size: Size, references: References): Analysis {
+  const { bounds, floor } = references;
+  const results = all.map((result) => untilFailure(result, references));
   const seeds = completeSeeds(results, size);
   const gateRows = bounds === undefined ? [] : predictionsOf(size).flatMap((one) => gateOf(results, one, size, bounds));
   if (seeds.length < 2) return { seeds, rows: [], overDecay: [], gate: gateRows };
