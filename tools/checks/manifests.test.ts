@@ -1,4 +1,5 @@
 // Every package.json has the metadata shown on npm: description, keywords, homepage, repository, bug tracker, license.
+// Pages and messages agree with the manifests.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -42,3 +43,14 @@ it('the README installs all tarballs that the trainer needs, and nx pack trainer
   };
   expect(targetDefaults.pack.dependsOn).toContain('^pack');
 });
+
+it.each(['CONTRIBUTING.md', 'docs/engines.md', 'packages/data/src/io/npm-package.ts'])(
+  '%s names the version of pnpm that package.json pins',
+  (file) => {
+    const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      readonly packageManager: string;
+    };
+    const named = readFileSync(join(root, file), 'utf8').match(/pnpm@[\d.]+/g) ?? [];
+    expect(new Set(named)).toEqual(new Set([packageManager]));
+  },
+);

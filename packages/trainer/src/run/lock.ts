@@ -45,6 +45,9 @@ const maxAttempts = 100;
  * taken over, and so is a lock of an earlier attempt of the same Slurm job. Other processes on other hosts cannot be checked,
  * so their locks remain until somebody removes the file.
  *
+ * Two containers of one host name that share a folder do not respect each other's locks: from inside, the other one looks
+ * like this one before a restart, whose locks must be taken over.
+ *
  * @throws {UserError} `RUN_LOCKED` if another process holds it (the message names the owner), or if run.lock is not a lock
  *   file; `DISK_FULL` or `WRITE_FAILED` if it cannot be written
  */
