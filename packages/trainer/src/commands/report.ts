@@ -6,6 +6,7 @@ import { UserError } from '../errors.js';
 import { metricsCsv } from '../logs/csv.js';
 import { readMetrics } from '../run/metrics.js';
 import { writeExperimentsPage } from '../report/experiments-page.js';
+import { withoutResults } from '../report/experiment-results.js';
 import { writeReport } from '../report/report.js';
 import { hasRun, runFolder } from '../run/run-folder.js';
 import { print, printJson } from '../terminal/output.js';
@@ -75,7 +76,7 @@ function gather(runs: readonly string[], flags: ReportFlags): void {
     printJson({ event: 'report', path, experiments: found });
     return;
   }
-  const missing = experiments.filter(({ results }) => results.length === 0).map(({ name }) => name);
+  const missing = withoutResults(experiments);
   print([`report: ${path}`, ...(missing.length === 0 ? [] : [`without results: ${missing.join(', ')}`])]);
 }
 

@@ -47,10 +47,17 @@ const projectSchema = z.looseObject({ targets: z.looseObject({ experiment: z.unk
 
 export type ExperimentResults = z.infer<typeof resultsSchema>;
 
-/** An experiment and its results, which are empty if it has not been run. */
+/** An experiment and its results; both lists are empty if it has not been run. */
 export interface ExperimentFolder {
   readonly name: string;
   readonly results: readonly { readonly folder: string; readonly found: ExperimentResults }[];
+  /** Configurations whose results are in another format: they have a README.md, but no results.json. */
+  readonly pages: readonly { readonly configuration: string; readonly file: string }[];
+}
+
+/** Names of the experiments that have not been run. */
+export function withoutResults(experiments: readonly ExperimentFolder[]): string[] {
+  return experiments.flatMap(({ name, results, pages }) => (results.length + pages.length === 0 ? [name] : []));
 }
 
 /** The configuration that only tests that an experiment runs; its results are not committed. */
@@ -74,14 +81,20 @@ export function readExperiments(folder: string): ExperimentFolder[] {
   }
   return names.toSorted().map((name) => {
     const results = join(folder, name, 'results');
-    const configurations = namesIn(results).filter((entry) => entry !== SMOKE);
+    const configurations = namesIn(results)
+      .filter((entry) => entry !== SMOKE)
+      .toSorted();
+    const hasResults = (configuration: string) => fileKind(join(results, configuration, 'results.json')) !== undefined;
     return {
       name,
-      results: configurations
-        .toSorted()
-        .map((configuration) => join(results, configuration))
-        .filter((path) => fileKind(join(path, 'results.json')) !== undefined)
-        .map((path) => ({ folder: path, found: readResults(path, name) })),
+      results: configurations.filter(hasResults).map((configuration) => {
+        const path = join(results, configuration);
+        return { folder: path, found: readResults(path, name) };
+      }),
+      pages: configurations
+        .filter((configuration) => !hasResults(configuration))
+        .map((configuration) => ({ configuration, file: join(results, configuration, 'README.md') }))
+        .filter(({ file }) => fileKind(file) === 'file'),
     };
   });
 }

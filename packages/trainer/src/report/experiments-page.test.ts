@@ -88,6 +88,17 @@ describe('the page of the experiments', () => {
     expect(page()).toBe(text);
   });
 
+  it('links to results that have a page, but are in another format', () => {
+    experiment('a', { laptop: results });
+    experiment('own', { laptop: results });
+    const own = join(folder, 'experiments/own/results/laptop');
+    rmSync(join(own, 'results.json'));
+    writeFileSync(join(own, 'README.md'), '# Results\n');
+    const text = page();
+    expect(text).toContain('| [own, laptop](../experiments/own/results/laptop/README.md) |  |');
+    expect(text).not.toContain('Without results');
+  });
+
   it('marks what is unfinished, and quotes the first sentence where there is no key number', () => {
     const { key: _, ...open } = results;
     experiment('a', { laptop: { ...open, isComplete: false } });
@@ -171,7 +182,20 @@ describe('the page of the experiments', () => {
     expect(b).toMatch(/^> .*One seed\.$/m);
   });
 
-  it('has no notice at its head if one result needs none', () => {
+  it('does not look at a notice of another kind, if most share theirs', () => {
+    for (const [name, notice] of [
+      ['a', 'Too short. Untuned.'],
+      ['b', 'Another.'],
+      ['c', 'Too short.'],
+    ] as const) {
+      experiment(name, { laptop: { ...results, experiment: name, notice } });
+    }
+    const [head = '', ...sections] = page().split('\n## ');
+    expect(head).toMatch(/^> .*Too short\.$/m);
+    expect(sections[1]).toMatch(/^> .*Another\.$/m);
+  });
+
+  it('has no notice at its head if one of two results needs none', () => {
     experiment('a', { laptop: { ...results, notice: 'Too short.' } });
     experiment('b', { laptop: { ...results, experiment: 'b' } });
     expect(page().split('\n## ')[0]).not.toContain('>');

@@ -3,7 +3,12 @@ import { dirname, relative } from 'node:path';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { escapeText } from '../text/escape.js';
 import { escapeMarkdown, markdownAddress, markdownCode, markdownFigure, markdownTable } from './markdown.js';
-import { readExperiments, type ExperimentFolder, type ExperimentResults } from './experiment-results.js';
+import {
+  readExperiments,
+  withoutResults,
+  type ExperimentFolder,
+  type ExperimentResults,
+} from './experiment-results.js';
 
 /**
  * Collects the results of the experiments in `folder` in one page, writes it to `path`, and returns what was read. The
@@ -20,7 +25,7 @@ export function writeExperimentsPage(folder: string, path: string): readonly Exp
 /** The page, with links relative to `home`. It contains no date, so the same results give the same page. */
 export function experimentsPage(experiments: readonly ExperimentFolder[], home: string): string {
   const done = experiments.flatMap(({ results }) => results);
-  const missing = experiments.filter(({ results }) => results.length === 0).map(({ name }) => markdownCode(name));
+  const missing = withoutResults(experiments);
   const blocks = [
     '# Results of the experiments',
     'Each claim of the paper (arXiv:2404.07946) that was measured, with its verdict. `dm report --experiments` generates ' +
@@ -35,20 +40,28 @@ export function experimentsPage(experiments: readonly ExperimentFolder[], home: 
           (found.verdict ?? 'in numbers') + (found.isComplete ? '' : ' (unfinished)'),
           found.key ?? found.sentences[0]!,
         ]),
-        ...experiments
-          .filter(({ results }) => results.length === 0)
-          .map(({ name }) => [name, '', 'no results yet', '']),
+        ...experiments.flatMap(({ name, pages }) =>
+          pages.map(({ configuration, file }) => [
+            { markdown: `[${escapeMarkdown(`${name}, ${configuration}`)}](${link(home, file)})` },
+            '',
+            'see its page',
+            '',
+          ]),
+        ),
+        ...missing.map((name) => [name, '', 'no results yet', '']),
       ],
     ),
-    ...(missing.length === 0 ? [] : [`Without results: ${missing.join(', ')}.`]),
+    ...(missing.length === 0 ? [] : [`Without results: ${missing.map((name) => markdownCode(name)).join(', ')}.`]),
     ...done.flatMap(({ folder, found }) => section(found, link(home, folder))),
   ];
   return `${blocks.join('\n\n')}\n`;
 }
 
-/** The sentences that the notices of all results start with; shown at the top of the page as well as in each section. */
+/** The sentences that the notices of most results start with; shown at the top of the page as well as in each section. */
 function sharedNotice(all: readonly ExperimentResults[]): string[] {
-  const [first, ...others] = all.map(({ notice = '' }) => notice.split(/(?<=\.) /));
+  const notices = all.map(({ notice = '' }) => notice.split(/(?<=\.) /));
+  const groups = notices.map(([start]) => notices.filter(([other]) => other === start));
+  const [first, ...others] = groups.find(({ length }) => length > notices.length / 2) ?? [];
   const differing = (first ?? []).findIndex((sentence, i) => others.some((sentences) => sentences[i] !== sentence));
   const shared = differing === -1 ? first : first?.slice(0, differing);
   const text = shared?.join(' ') ?? '';
