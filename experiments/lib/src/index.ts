@@ -67,9 +67,14 @@ export { confidenceInterval, formatInterval, geometricInterval, type ConfidenceI
 export { stepsToTargetByArm, stepsToTargetTable } from './report/steps-to-target-table.js';
 export { formatSpeedup, type StepsToTarget } from './report/steps-to-target.js';
 export type { Experiment } from './run/experiment.js';
+export { machineName } from './run/machine.js';
 export { runExperiment, trainingRunner } from './run/run-experiment.js';
 export { tQuantile } from './statistics/student-t.js';
+export { validationBounds } from './report/bounds.js';
+export { firstFailure } from './statistics/failure.js';
+export { passesGate, rangeTitles } from './statistics/gate.js';
 export { logSpeedup, openEnds, type LogSpeedup, type MetricFloor } from './statistics/log-speedup.js';
+export { parabolaMinimum } from './statistics/parabola.js';
 export { randomEffects } from './statistics/random-effects.js';
 export { holm, pValue, type Interval } from './statistics/recipe-table.js';
 export { fitSpeedups, power, type SpeedupEstimate } from './statistics/speedup-table.js';

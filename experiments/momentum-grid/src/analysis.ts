@@ -3,6 +3,7 @@ import {
   confidenceInterval,
   geometricInterval,
   logSpeedup,
+  parabolaMinimum,
   tQuantile,
   type ConfidenceInterval,
   type StageResults,
@@ -52,10 +53,9 @@ export function bestRates(points: readonly GridPoint[]): BestRate[] {
     const at = losses.indexOf(lowest);
     const { lr } = own[at]!;
     const isEdge = at === 0 || at === own.length - 1;
-    const neighbors = [losses[at - 1] ?? Infinity, lowest, losses[at + 1] ?? Infinity].map(Math.log);
+    const logLoss = (i: number) => Math.log(losses[i] ?? Infinity);
     // Learning rates are evenly spaced in their logarithm.
-    const [y0, y1, y2] = neighbors as [number, number, number];
-    const offset = neighbors.every(Number.isFinite) && y0 + y2 > 2 * y1 ? (y0 - y2) / (2 * (y0 - 2 * y1 + y2)) : 0;
+    const offset = parabolaMinimum(logLoss(at - 1), logLoss(at), logLoss(at + 1));
     const step = offset === 0 ? 0 : Math.log(lr / own[at - 1]!.lr);
     return [{ beta1, lr, fitted: lr * Math.exp(offset * step), isEdge }];
   });

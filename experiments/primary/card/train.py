@@ -5,12 +5,15 @@
 The request has the fields of `CardRequest` in src/run-card-trial.ts. Timesteps, their weights, learning rate, and momentum
 come from the tables that `dm` writes. All random numbers are functions of seed and step, so they are the same for all
 recipes, and a run that is continued draws what it would have drawn. Prints a line of JSON: {points, seconds, hasDiverged,
-machine, versions}, or {unfinished: true, step} if the time was over; run it again to continue.
+machine, versions}, or {unfinished: true, step} if the time was over, after SIGTERM or SIGINT, or if the parent process
+has ended; run it again to continue. The averaged weights of each measured step are kept, by the parameters' names.
 """
 
 import hashlib
 import json
 import math
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -112,7 +115,7 @@ def batch_of(images, request, step, device):
 
 def normal(shape, device, *key):
     """Standard normal numbers that are a function of `key`, generated on the device."""
-    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]) >> 1
     return torch.randn(shape, generator=torch.Generator(device).manual_seed(seed), device=device)
 
 
@@ -146,7 +149,32 @@ def losses(model, weights, request, alphas_cumprod, device):
     return (sums / (draws * len(images))).tolist()
 
 
+def lock(folder):
+    """Held until this process ends, so that no other one writes the same checkpoint."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RuntimeError(f"another process trains in {folder}") from None
+    return file
+
+
 def run(request):
+    folder = Path(request["out"]) / "checkpoints"
+    folder.mkdir(exist_ok=True)
+    held = lock(folder)
+    try:
+        return train(request, folder)
+    finally:
+        if held is not None:
+            held.close()
+
+
+def train(request, folder):
     began = time.monotonic()
     device = torch.device(request["device"])
     find_diffusers()
@@ -162,7 +190,7 @@ def run(request):
     sampler = Sampler(request["curriculumTable"], stratified=True)
     alphas_cumprod = torch.tensor(request["alphasCumprod"], dtype=torch.float32, device=device)
     images = torch.from_numpy(np.load(request["images"])).to(device)
-    checkpoint = Path(request["out"]) / "checkpoint.pt"
+    checkpoint = folder / "latest.pt"
     state = {"step": 0, "points": [], "seconds": 0.0}
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -173,19 +201,31 @@ def run(request):
         state = saved["state"]
     before, last_save = state["seconds"], began
 
+    def save_as(path, content):
+        part = path.with_suffix(".part")
+        torch.save(content, part)
+        part.replace(path)
+
     def save():
         nonlocal last_save
         last_save = time.monotonic()
         state["seconds"] = before + last_save - began
-        part = checkpoint.with_suffix(".part")
         content = {"model": model.state_dict(), "optimizer": optimizer.state(), "state": state}
-        torch.save({**content, "identity": identity(request)}, part)
-        part.replace(checkpoint)
+        save_as(checkpoint, {**content, "identity": identity(request)})
+
+    parent, is_stopped = os.getppid(), False
+
+    def stop(*_):
+        nonlocal is_stopped
+        is_stopped = True
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, stop)
 
     diverged = False
     while state["step"] < request["steps"]:
         step = state["step"]
-        if time.monotonic() - began > request["seconds"]:
+        if is_stopped or os.getppid() != parent or time.monotonic() - began > request["seconds"]:
             save()
             return {"unfinished": True, "step": step}
         x0 = batch_of(images, request, step, device)
@@ -204,11 +244,16 @@ def run(request):
         optimizer.update(step)
         state["step"] = step + 1
         if state["step"] in request["measureAt"]:
-            buckets = losses(model, optimizer.averaged(), request, alphas_cumprod, device)
+            averaged = optimizer.averaged()
+            buckets = losses(model, averaged, request, alphas_cumprod, device)
+            weights = {name: w.detach().cpu().clone() for (name, _), w in zip(model.named_parameters(), averaged)}
             optimizer.training()
             if not all(map(math.isfinite, buckets)):
                 diverged = True
                 break
+            kept = folder / f"step-{state['step']:06d}"
+            kept.mkdir(exist_ok=True)
+            save_as(kept / "ema.pt", weights)
             state["points"] = [*state["points"], {"step": state["step"], "buckets": buckets}]
             save()
         elif time.monotonic() - last_save > SAVE_SECONDS:

@@ -1,8 +1,10 @@
 /** The analysis of PREREG.md: speed-ups of the recipes over the baseline, with intervals, tests, and the gate. */
 import {
+  firstFailure,
   fitSpeedups,
   holm,
   logSpeedup,
+  passesGate,
   pValue,
   tQuantile,
   type Interval,
@@ -59,31 +61,19 @@ export interface GateRow {
   readonly passes: boolean;
 }
 
-/** Largest ratios to the Wiener filter above and below log SNR -3, and in every range above 0. */
-const gate = { above: 1.2, below: 2, clean: 0.95, split: -3 };
-
-/** Noise ranges are 10 of equal width over log SNR -5 to 7. */
-const ranges = { from: -5, width: 1.2 };
-
 /** What the finals are compared with, as far as it is measured. */
 export interface References {
   readonly bounds?: BoundsResult;
   readonly floor?: FloorResult;
 }
 
-/** E1 of a run that failed: above the Wiener filter's, and above an earlier one of the same run, by these factors. */
-const failure = { wiener: 1.2, earlier: 1.05 };
-
 /** A final without what it reached from its failure on, marked as diverged; another one as it is. */
 export function untilFailure(result: TrialResult, { bounds }: References): TrialResult {
   if (result.stage === 'tuning') return result;
-  let most = failure.wiener * (bounds?.wiener.geometricMean ?? Infinity);
-  const failed = result.points.findIndex(({ losses }) => {
-    const e1 = losses['ema']!.geometricMean;
-    if (!(e1 <= most)) return true;
-    most = Math.min(most, failure.earlier * e1);
-    return false;
-  });
+  const failed = firstFailure(
+    result.points.map(({ losses }) => losses['ema']!.geometricMean),
+    bounds?.wiener.geometricMean,
+  );
   return failed === -1 ? result : { ...result, points: result.points.slice(0, failed), hasDiverged: true };
 }
 
@@ -232,12 +222,6 @@ function gateOf(results: readonly TrialResult[], prediction: Prediction, size: S
       const losses = points.map((point) => point.losses['ema']!.buckets[bucket] ?? NaN);
       return losses.reduce((sum, loss) => sum + loss, 0) / losses.length / wiener;
     });
-    const passes = ratios.every((ratio, bucket) => {
-      if (ratio === null) return true;
-      const low = ranges.from + bucket * ranges.width;
-      const most = low >= 0 ? gate.clean : low >= gate.split ? gate.above : gate.below;
-      return ratio <= most;
-    });
-    return { prediction, length, ratios, passes };
+    return { prediction, length, ratios, passes: passesGate(ratios) };
   });
 }

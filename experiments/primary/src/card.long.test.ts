@@ -1,10 +1,11 @@
 // Trains on a graphics card with PyTorch; here, on the CPU. Needs DM_PYTHON, a Python with torch and diffusers, whose
 // source may be in DIFFUSERS_SRC.
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { prepareData } from './data.js';
 import { baseline, cardRecipes, fastest, method } from './recipes.js';
 import type { TrialResult } from './results.js';
@@ -91,8 +92,34 @@ describe.skipIf(python === undefined)(`a trial with PyTorch${needs}`, () => {
       expect(points.map(({ step }) => step)).toEqual([2, 4]);
       const losses = expected.points[0]!.losses['ema']!.buckets;
       for (const [i, loss] of points[1]!.buckets.entries()) expect(loss / losses[i]!).toBeCloseTo(1, 5);
+      // The averaged weights that were measured, and the checkpoint.
+      const kept = readdirSync(join(parts, 'checkpoints')).toSorted();
+      expect(kept).toEqual(['latest.pt', 'lock', 'step-000002', 'step-000004']);
     },
   );
+
+  it('is not started twice, and saves a checkpoint when it is told to stop', async () => {
+    const trial = trialOf(tiny, method.name);
+    const whole = context(tiny, 'stopped');
+    await runCardTrial(trial, whole);
+    const request = JSON.parse(readFileSync(join(runOf(trial, whole), 'request.json'), 'utf8')) as object;
+    const out = join(folder, 'stopped-parts');
+    mkdirSync(out);
+    const path = join(folder, 'request-stopped.json');
+    writeFileSync(path, JSON.stringify({ ...request, steps: 1_000_000, measureAt: [1], out }));
+    const args = [join(home, 'card', 'train.py'), path];
+    const first = spawn(python!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(first, 'close');
+    let printed = '';
+    first.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
+    await vi.waitUntil(() => existsSync(join(out, 'checkpoints/latest.pt')), { timeout: 120_000, interval: 100 });
+    const second = spawnSync(python!, args, { encoding: 'utf8' });
+    expect(second.status).not.toBe(0);
+    expect(second.stderr).toContain('another process');
+    first.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    expect(JSON.parse(printed)).toEqual({ unfinished: true, step: expect.any(Number) as number });
+  });
 
   it('has the measuring points of the baseline', async () => {
     const result = await runCardTrial(trialOf(tiny, baseline.name), context(tiny, 'baseline'));

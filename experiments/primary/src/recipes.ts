@@ -68,7 +68,7 @@ export const linearDecay = recipe(
   linearTo(0.1),
 );
 
-/** The fastest recipe with epsilon-prediction of the experiment `recipe-search`. */
+/** Optimizer, timesteps, and noise schedule of the winner of the experiment `recipe-search`, which predicts v. */
 export const fastest = recipe(
   'schedule-free',
   'schedule-free AdamW, SpeeD, cosine noise schedule',

@@ -1,8 +1,7 @@
 /** The page of the results, README.md, from the committed JSON. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { logSnrBuckets } from '@dm/eval';
-import { power, randomEffects, writeFigure, type Interval } from '@dm/experiments';
+import { power, randomEffects, rangeTitles, writeFigure, type Interval } from '@dm/experiments';
 import { makeFolder } from '@dm/files';
 import { markdownFigure, markdownTable } from '@dm/trainer';
 import { analyze, halfWidth, untilFailure, type Analysis, type References } from './analysis.js';
@@ -117,7 +116,7 @@ function gateSection({ gate }: Analysis, bounds: BoundsResult | undefined): stri
   const cell = (value: number | null) => (value === null ? '–' : value.toFixed(3));
   const ratioOf = (losses: BoundsResult['wiener']) =>
     losses.buckets.map((loss, i) => cell(loss === null ? null : loss / bounds.wiener.buckets[i]!));
-  const columns = logSnrBuckets(bounds.wiener.buckets.length).map(({ from }) => from.toFixed(1));
+  const columns = rangeTitles(bounds.wiener.buckets.length);
   return [
     '## The gate',
     'Loss over the Wiener filter’s in each noise range, by the lower end of the range in log SNR, on test images. The posterior mean is measured on 256 of them.',

@@ -34,7 +34,7 @@ interface CardRequest {
   readonly images: string;
   /** .npz: images [n, H, W, C] in [-1, 1], and levels [ranges, draws x n], timesteps. */
   readonly validation: string;
-  /** Folder of the checkpoint. */
+  /** Folder of the checkpoints. */
   readonly out: string;
   /** Training stops after this many seconds. */
   readonly seconds: number;
@@ -97,7 +97,8 @@ export async function runCardTrial(trial: Trial, context: TrialContext): Promise
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   if (status !== 0) throw new Error(`card/train.py failed for ${trialName(trial)}.`);
-  const answer = JSON.parse(stdout) as CardAnswer | { readonly unfinished: true };
+  // Libraries may print, too.
+  const answer = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as CardAnswer | { readonly unfinished: true };
   if ('unfinished' in answer) return undefined;
   return resultOf(trial, context, {
     points: answer.points.map(({ step, buckets }) => ({

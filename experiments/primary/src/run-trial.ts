@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Split } from '@dm/data';
 import type { FeatureExtractor, MetricValue } from '@dm/eval';
+import { machineName } from '@dm/experiments';
 import { readJsonFile } from '@dm/files';
 import {
   evaluateSets,
@@ -14,7 +15,6 @@ import {
   type PartialConfig,
 } from '@dm/trainer';
 import { commitOf } from './frozen.js';
-import { machineName } from './machine.js';
 import { preregHash, rounded, writeJson, type Point, type RangeLosses, type TrialResult } from './results.js';
 import type { Size } from './sizes.js';
 import { configOf, extraAverages, trialName, type Trial } from './trials.js';

@@ -1,7 +1,10 @@
 /** The trials: learning rates tuned at each length and width, then complete runs with fresh seeds. */
 import {
   bestRate,
+  finalLoss,
   finalSize,
+  firstFailure,
+  parabolaMinimum,
   publicClts,
   recipe,
   truncateForSmoke,
@@ -99,28 +102,39 @@ export const seedsOf = (scale: Scale): readonly number[] => finalSeeds[scale];
 export const BASELINE_LENGTH = 4;
 /** Length of the runs that tune the baseline, as a multiple of the others': in the middle of its curve. */
 export const BASELINE_TUNING = 2;
+/** A curve begins at half the length of the recipes; these are its readings, in halves of that length. */
+const curveHalves = [1, 1.5, 2, 3, 4, 6, 2 * BASELINE_LENGTH];
 
 const pointName = ({ steps, width }: Point): string => `${steps}-width-${width}`;
 
-/** Validation images, and images in the loss. */
-const measurements: Readonly<Record<Scale, Pick<CurveTrial['size'], 'holdOut' | 'lossImages'>>> = {
-  smoke: { holdOut: 64, lossImages: 16 },
-  laptop: { holdOut: 5000, lossImages: 1024 },
-  full: { holdOut: 5000, lossImages: 5000 },
+/** Validation images, and images in the loss of tuning and of the finals. */
+const measurements: Readonly<
+  Record<Scale, { readonly holdOut: number; readonly tuning: number; readonly final: number }>
+> = {
+  smoke: { holdOut: 64, tuning: 16, final: 16 },
+  laptop: { holdOut: 5000, tuning: 1024, final: 5000 },
+  full: { holdOut: 5000, tuning: 5000, final: 5000 },
 };
 export const measurementsOf = (scale: Scale) => measurements[scale];
 export const batchSizeOf = (scale: Scale): number => batchSizes[scale];
 
-/** Channels of a level at a width; groups of normalization have at least one channel. */
+/** The UNet with this many times the channels, and the same number of them in each group of normalization. */
 function unetOf(scale: Scale, width: number): CurveTrial['size']['unet'] {
   const { unet } = finalSize[scale];
-  const channels = (unet['block_out_channels'] as readonly number[]).map((count) => count * width);
-  const groups = unet['norm_num_groups'] as number;
-  return { ...unet, block_out_channels: channels, norm_num_groups: Math.min(groups, channels[0]!) };
+  return {
+    ...unet,
+    block_out_channels: (unet['block_out_channels'] as readonly number[]).map((count) => count * width),
+    norm_num_groups: (unet['norm_num_groups'] as number) * width,
+  };
 }
 
+/** Steps in which the learning rate rises: 2% of the recipes', for the baseline too. */
+export const warmupOf = ({ steps }: Point): number => Math.max(1, Math.round(steps / 50));
+
+type Stage = 'rates' | 'edges' | 'confirm' | 'final';
+
 function trial(
-  stage: 'rates' | 'edges' | 'final',
+  stage: Stage,
   scale: Scale,
   point: Point,
   { name, about, family, curriculum }: TrendRecipe,
@@ -129,17 +143,20 @@ function trial(
 ): CurveTrial {
   const batchSize = batchSizes[scale];
   const isFinal = stage === 'final';
+  const isTuning = stage === 'rates' || stage === 'edges';
   const isBaseline = name === baseline.name;
-  const images = point.steps * batchSize * (isBaseline ? (isFinal ? BASELINE_LENGTH : BASELINE_TUNING) : 1);
+  const images = point.steps * batchSize * (isBaseline ? (isTuning ? BASELINE_TUNING : BASELINE_LENGTH) : 1);
+  const { holdOut, tuning, final } = measurements[scale];
   const arm: Arm = {
     name: `${name}-${pointName(point)}${isFinal ? '' : `-lr${lr}`}`,
     about: `${about}, ${point.steps} steps, width x${point.width}, lr ${lr}`,
     recipe: recipe({
       prediction: 'v',
-      optimizer: { ...optimizers[family], lr, warmup: Math.max(1, Math.round(point.steps / 50)) },
+      optimizer: { ...optimizers[family], lr, warmup: warmupOf(point) },
       batch: [{ share: 1, size: batchSize }],
       // So that `emaRampUp`, 5% of the images seen, determines the half-life at all times.
       emaHalfLife: images,
+      draws: { timestepDraws: 'stratified' },
       ...(curriculum && { curriculum }),
     }),
   };
@@ -150,10 +167,11 @@ function trial(
       ...finalSize[scale],
       unet: unetOf(scale, point.width),
       images,
-      ...measurements[scale],
+      holdOut,
+      lossImages: isFinal ? final : tuning,
       split: isFinal ? 'test' : 'validation',
-      // A curve begins at half the length of the recipes.
-      readAt: isFinal && isBaseline ? [1, 1.5, 2, 3, 4, 6, 8].map((halves) => (images / 8) * halves) : [images],
+      readAt:
+        isBaseline && !isTuning ? curveHalves.map((halves) => (images / (2 * BASELINE_LENGTH)) * halves) : [images],
       sampleAt: [],
       floorSets: 0,
     },
@@ -183,18 +201,69 @@ export function edgeTrials(scale: Scale, rates: StageResults<CurveResult>): Curv
   );
 }
 
+export interface TunedRate extends BestRate {
+  /** Minimum of the parabola through log loss against log lr at `lr` and its two neighbors, to two digits. */
+  readonly fitted: number;
+}
+
+/** Of a rate above the best one that counts as failed, as a multiple of the best loss. */
+const failedRatio = 1.2;
+
 /** The best learning rate of a family at a point; undefined if none was tried. */
-export function tunedRate(rates: StageResults<CurveResult>, point: Point, family: Family): BestRate | undefined {
+export function tunedRate(rates: StageResults<CurveResult>, point: Point, family: Family): TunedRate | undefined {
   const own = [...rates.values()].flat().filter(({ arm }) => arm.startsWith(`${family}-${pointName(point)}-lr`));
-  return bestRate(own);
+  const best = bestRate(own);
+  if (best === undefined) return undefined;
+  const logLoss = (lr: number) => {
+    const found = own.find(({ recipe: { optimizer } }) => Math.abs(Math.log2(optimizer.lr / lr)) < 0.1);
+    const loss = found === undefined ? Infinity : finalLoss(found);
+    return loss > failedRatio * best.loss ? Infinity : Math.log(loss);
+  };
+  // With a failed neighbor, the rate stays an octave below it.
+  const octaves = parabolaMinimum(logLoss(best.lr / 2), logLoss(best.lr), logLoss(best.lr * 2));
+  return { ...best, fitted: Number((best.lr * 2 ** octaves).toPrecision(2)) };
+}
+
+/** The baseline's learning rates in runs of its full length, on the seed and images of the tuning. */
+export function confirmTrials(scale: Scale, rates: StageResults<CurveResult>): CurveTrial[] {
+  return allPoints(scale).map((point) =>
+    trial('confirm', scale, point, baseline, tunedRate(rates, point, baseline.family)!.fitted, TUNING_SEED),
+  );
+}
+
+/** The learning rate of the finals: the tuned one; of the baseline half of it, if its full length failed with it. */
+export function finalRate(
+  rates: StageResults<CurveResult>,
+  confirm: StageResults<CurveResult>,
+  point: Point,
+  family: Family,
+): number {
+  const { fitted } = tunedRate(rates, point, family)!;
+  const runs = [...confirm.values()].flat().filter(({ arm }) => arm.startsWith(`${family}-${pointName(point)}-lr`));
+  const hasFailed = runs.some((run) => failedAt(run) !== undefined);
+  return hasFailed ? Number((fitted / 2).toPrecision(2)) : fitted;
+}
+
+/** The index of the reading from which on a run counts as failed; undefined if it did not fail. */
+export function failedAt(run: CurveResult, wiener?: number): number | undefined {
+  const at = firstFailure(
+    run.readings.map(({ loss }) => loss),
+    wiener,
+  );
+  if (at >= 0) return at;
+  return finalLoss(run) === Infinity ? run.readings.length : undefined;
 }
 
 /** All recipes at all points with the tuned learning rates: whole seeds, one after the other. */
-export function finalTrials(scale: Scale, rates: StageResults<CurveResult>): CurveTrial[] {
+export function finalTrials(
+  scale: Scale,
+  rates: StageResults<CurveResult>,
+  confirm: StageResults<CurveResult>,
+): CurveTrial[] {
   return finalSeeds[scale].flatMap((seed) =>
     allPoints(scale).flatMap((point) =>
       [baseline, ...recipes].map((one) =>
-        trial('final', scale, point, one, tunedRate(rates, point, one.family)!.lr, seed),
+        trial('final', scale, point, one, finalRate(rates, confirm, point, one.family), seed),
       ),
     ),
   );

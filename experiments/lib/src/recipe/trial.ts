@@ -1,5 +1,6 @@
 /** Trials and their results as data, and the key that identifies a finished trial. */
 import { createHash } from 'node:crypto';
+import type { Provenance } from '../run/provenance.js';
 import type { TrainingRecipe } from './recipe.js';
 import type { Size } from './sizes.js';
 
@@ -35,6 +36,8 @@ export interface AnyResult {
   readonly about: string;
   readonly seed: number;
   readonly seconds: { readonly training: number; readonly measuring: number };
+  /** What trained it; absent in older results. */
+  readonly provenance?: Provenance;
   /** Experiment, stage, and file from which this result was copied; absent if it was trained here. */
   readonly from?: string;
 }

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { readJsonFile } from '@dm/files';
+import type { Bounds } from '@dm/trainer';
 import type { Validation } from '../trial/validation.js';
 
 /** The committed bounds, computed by `nx run experiments-lib:bounds`. */
@@ -19,6 +20,8 @@ export interface ValidationBounds {
   readonly wiener: Validation;
   /** The posterior mean over the training images, which is the optimal denoiser of these images themselves. */
   readonly posteriorMean: Validation;
+  /** Both in ten ranges of equal width over log SNR -5 to 7, and their geometric means. */
+  readonly ranges: Bounds;
 }
 
 export const validationBounds = (): ValidationBounds => readJsonFile(boundsFile) as ValidationBounds;

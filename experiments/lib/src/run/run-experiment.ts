@@ -13,6 +13,7 @@ import type { AnyResult, AnyTrial, Trial } from '../recipe/trial.js';
 import type { StageResults, TrialResult } from '../trial/result.js';
 import { runTrial } from '../trial/run-trial.js';
 import type { Experiment } from './experiment.js';
+import { describeProvenance, provenanceOf, type Provenance } from './provenance.js';
 import { openStore, type Store } from './store.js';
 import { isWorker, runTrials, runWorker, type RunTrial, type WorkerOptions } from './workers.js';
 import { isComplete, writeResults, type RunAccount } from './write-results.js';
@@ -71,6 +72,9 @@ async function command<T extends AnyTrial, R extends AnyResult>(
   const store = openStore<T, R>(join(home, 'results', scale), { fresh: scale === 'smoke', accepts });
   const until = performance.now() + minutes * 60_000;
 
+  // Once: a commit during the run does not change the code that runs.
+  const provenance = provenanceOf(home);
+
   const finished: Record<string, StageResults<R>> = {};
   const all: R[] = [];
   const stages: RunAccount['stages'][number][] = [];
@@ -78,7 +82,8 @@ async function command<T extends AnyTrial, R extends AnyResult>(
   let trained = 0;
   for (const { name, about, trials } of experiment.stages) {
     const planned: readonly T[] | undefined = isOpen ? trials(scale, finished) : undefined;
-    if (planned !== undefined) trained += await finish(planned, store, summarize, { workers, engine, until });
+    if (planned !== undefined)
+      trained += await finish(planned, store, summarize, { workers, engine, until, provenance });
     const results: readonly R[] = (planned ?? []).flatMap((trial) => store.find(trial) ?? []);
     finished[name] = byArm(results);
     all.push(...results);
@@ -90,6 +95,7 @@ async function command<T extends AnyTrial, R extends AnyResult>(
     stages,
     seeds: [...new Set(all.map(({ seed }) => seed))].toSorted((a, b) => a - b),
     trialMinutes: all.reduce((sum, { seconds }) => sum + seconds.training + seconds.measuring, 0) / 60,
+    origin: describeProvenance(all.flatMap(({ provenance: one }) => one ?? [])),
     machine: (trained === 0 ? recordedMachine(store.folder) : undefined) ?? machine(),
   };
   if (values.report && all.length === 0) {
@@ -126,7 +132,7 @@ async function finish<T extends AnyTrial, R extends AnyResult>(
   planned: readonly T[],
   store: Store<T, R>,
   summarize: TrialRunner<T, R>['summarize'],
-  how: Omit<WorkerOptions<T, R>, 'onDone'>,
+  { provenance, ...how }: Omit<WorkerOptions<T, R>, 'onDone'> & { readonly provenance: Provenance },
 ): Promise<number> {
   const open = planned.filter((trial) => store.find(trial) === undefined);
   if (open.length === 0) return 0;
@@ -136,7 +142,7 @@ async function finish<T extends AnyTrial, R extends AnyResult>(
     ...how,
     workers: Math.min(how.workers, open.length),
     onDone(trial, result) {
-      store.save(trial, result);
+      store.save(trial, { ...result, provenance });
       done++;
       const seconds = result.seconds.training + result.seconds.measuring;
       console.log(

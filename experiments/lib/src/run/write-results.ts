@@ -23,6 +23,8 @@ export interface RunAccount {
   readonly seeds: readonly number[];
   /** Total wall-clock minutes of training and measuring, summed over trials that run in parallel. */
   readonly trialMinutes: number;
+  /** Commits and machines of the runs; empty if they are not known. */
+  readonly origin: string;
   readonly machine: Readonly<Record<string, string | number>>;
 }
 
@@ -74,13 +76,14 @@ const command = (name: string, scale: Scale): string =>
   `node_modules/.bin/nx run experiment-${name}:experiment${scale === 'smoke' ? '' : ` -c ${scale}`}`;
 
 function noticeOf({ notice }: ExperimentText, scale: Scale): string | undefined {
+  if (typeof notice === 'object') return notice.instead;
   const regime = regimeNotice(scale);
   return regime === undefined || notice === undefined ? regime : `${regime} ${notice}`;
 }
 
 function readme(experiment: ExperimentText, conclusion: Conclusion, account: RunAccount): string {
   const { name, claim, setup } = experiment;
-  const { scale, stages, seeds, trialMinutes, machine } = account;
+  const { scale, stages, seeds, trialMinutes, machine, origin } = account;
   const notice = noticeOf(experiment, scale);
   const parts = stages.map(
     ({ name: stage, about, done, of }) =>
@@ -102,7 +105,7 @@ function readme(experiment: ExperimentText, conclusion: Conclusion, account: Run
       setup(scale).join('\n\n'),
       parts.join('\n'),
       `Seeds: ${seeds.join(', ')}. Total wall-clock time, summed over runs in parallel: ${trialMinutes.toFixed(1)} minutes on ` +
-        `${machine['cpu']} (${machine['cores']} cores; other programs shared the machine), Node ${machine['node']}.`,
+        `${machine['cpu']} (${machine['cores']} cores; other programs shared the machine), Node ${machine['node']}.${origin === '' ? '' : ` Runs: ${origin}.`}`,
       `\`\`\`sh\n${command(name, scale)}\n\`\`\``,
       'This command generates this page from the JSON files in this folder, after finishing missing runs.',
     ].join('\n\n') + '\n'

@@ -40,3 +40,24 @@ it('the committed bounds of t in [250, 500) are those of NumPy on 1,200 test ima
   expect(Math.abs(wiener.quarters[1]! / 0.0672 - 1)).toBeLessThan(0.04);
   expect(Math.abs(posteriorMean.quarters[1]! / 0.0522 - 1)).toBeLessThan(0.04);
 });
+
+// tools/parity/bounds_check.py
+it('the committed losses of the Wiener filter in each noise range are those of NumPy with noise drawn, to four standard errors', () => {
+  const expected = [
+    [0.003563, 1.7e-5],
+    [0.01122, 5.2e-5],
+    [0.03228, 1.4e-4],
+    [0.08089, 3.1e-4],
+    [0.1707, 5.7e-4],
+    [0.3068, 8.8e-4],
+    [0.4761, 1.2e-3],
+    [0.6421, 1.5e-3],
+    [0.7746, 1.7e-3],
+    [0.8629, 1.9e-3],
+  ] as const;
+  const { wiener } = validationBounds().ranges;
+  expect(wiener.buckets).toHaveLength(expected.length);
+  for (const [i, [loss, error]] of expected.entries()) {
+    expect(Math.abs(wiener.buckets[i]! - loss)).toBeLessThan(4 * error);
+  }
+});

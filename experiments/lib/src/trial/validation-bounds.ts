@@ -3,8 +3,12 @@ import { linearSchedule, normalBatch } from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
 import { createStatisticsAccumulator, posteriorMeanLosses, wienerLoss } from '@dm/eval';
 import type { Engine } from '@dm/ops';
+import { computeBounds, createValidationSet, type Bounds } from '@dm/trainer';
+import { baseline } from '../recipe/recipe.js';
+import { finalSize } from '../recipe/sizes.js';
 import type { ValidationBounds } from '../report/bounds.js';
 import { evenlySpacedIndices } from './data.js';
+import { createPhases } from './setup.js';
 import type { Validation } from './validation.js';
 
 const QUARTERS = 4;
@@ -18,7 +22,7 @@ export async function computeValidationBounds(
   train: Dataset,
   heldOut: Dataset,
   engine: Engine,
-): Promise<ValidationBounds> {
+): Promise<Omit<ValidationBounds, 'ranges'>> {
   const { wiener, posteriorMean } = await closedFormLosses(train, heldOut, engine, QUERIES);
   const ofQuarters = (losses: readonly LossAtTimestep[]): Validation => ({
     loss: meanLoss(losses),
@@ -27,6 +31,22 @@ export async function computeValidationBounds(
     ),
   });
   return { wiener: ofQuarters(wiener), posteriorMean: ofQuarters(posteriorMean) };
+}
+
+/** Test images of the bounds in noise ranges. */
+const rangeImages = 5000;
+
+/** Bounds in ten ranges of equal width over log SNR -5 to 7, fitted to `train`, on the images of `heldOut`. */
+export async function computeRangeBounds(
+  train: Dataset,
+  heldOut: Dataset,
+  engine: Engine,
+  images = Math.min(rangeImages, heldOut.length),
+): Promise<Bounds> {
+  // The levels follow from the noise schedule, whatever the recipe.
+  const arm = { name: 'bounds', about: '', recipe: baseline };
+  const { setup } = createPhases({ stage: 'bounds', arm, size: finalSize.laptop, seed: 0 }, train)[0]!;
+  return computeBounds(train, await createValidationSet(setup, heldOut, { images, draws: 1 }), engine);
 }
 
 export interface LossAtTimestep {
