@@ -5,8 +5,8 @@
 The request has the fields of `CardRequest` in src/run-card-trial.ts. Timesteps, their weights, learning rate, and momentum
 come from the tables that `dm` writes. All random numbers are functions of seed and step, so they are the same for all
 recipes, and a run that is continued draws what it would have drawn. Prints a line of JSON: {points, seconds, hasDiverged,
-machine, versions}, or {unfinished: true, step} if the time was over, after SIGTERM or SIGINT, or if the parent process
-has ended; run it again to continue. The averaged weights of each measured step are kept, by the parameters' names.
+machine, versions}, or {unfinished: true, step} if the time was over or the parent process has ended; run it again to
+continue. SIGTERM and SIGINT save a checkpoint, and exit with 143 and 130. The averaged weights of each measured step are kept, by the parameters' names.
 """
 
 import hashlib
@@ -18,8 +18,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-import torch
+PARENT = os.getppid()
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
 root = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(root / "python"), str(root / "tools" / "parity")]
@@ -166,15 +168,17 @@ def lock(folder):
 def run(request):
     folder = Path(request["out"]) / "checkpoints"
     folder.mkdir(exist_ok=True)
-    held = lock(folder)
+    held, received = lock(folder), []
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda number, _frame: received.append(number))
     try:
-        return train(request, folder)
+        return train(request, folder, received)
     finally:
         if held is not None:
             held.close()
 
 
-def train(request, folder):
+def train(request, folder, received):
     began = time.monotonic()
     device = torch.device(request["device"])
     find_diffusers()
@@ -213,20 +217,15 @@ def train(request, folder):
         content = {"model": model.state_dict(), "optimizer": optimizer.state(), "state": state}
         save_as(checkpoint, {**content, "identity": identity(request)})
 
-    parent, is_stopped = os.getppid(), False
-
-    def stop(*_):
-        nonlocal is_stopped
-        is_stopped = True
-
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, stop)
 
     diverged = False
     while state["step"] < request["steps"]:
         step = state["step"]
-        if is_stopped or os.getppid() != parent or time.monotonic() - began > request["seconds"]:
+        if received or os.getppid() != PARENT or time.monotonic() - began > request["seconds"]:
             save()
+            if received:
+                print(f"stopped after step {step}; the checkpoint is saved", file=sys.stderr)
+                sys.exit(128 + received[0])
             return {"unfinished": True, "step": step}
         x0 = batch_of(images, request, step, device)
         noise = normal(x0.shape, device, request["seed"], step)

@@ -117,8 +117,14 @@ describe.skipIf(python === undefined)(`a trial with PyTorch${needs}`, () => {
     expect(second.status).not.toBe(0);
     expect(second.stderr).toContain('another process');
     first.kill('SIGTERM');
-    expect(await ended).toEqual([0, null]);
-    expect(JSON.parse(printed)).toEqual({ unfinished: true, step: expect.any(Number) as number });
+    expect(await ended).toEqual([143, null]);
+    expect(printed).toBe('');
+    writeFileSync(path, JSON.stringify({ ...request, steps: 1_000_000, measureAt: [1], out, seconds: 0 }));
+    const next = spawnSync(python!, args, { encoding: 'utf8' });
+    const { unfinished, step } = JSON.parse(next.stdout) as { readonly unfinished: boolean; readonly step: number };
+    expect(unfinished).toBe(true);
+    // The last one that was saved without being told to is of step 1.
+    expect(step).toBeGreaterThan(1);
   });
 
   it('has the measuring points of the baseline', async () => {

@@ -8,7 +8,6 @@ import {
   pValue,
   type ConfidenceInterval,
   type CurveResult,
-  type Interval,
   type LogSpeedup,
   type SpeedupEstimate,
   type StageResults,
@@ -81,9 +80,10 @@ export interface GateRow {
   readonly passes: boolean;
 }
 
-/** Undefined if the baseline has no run at the point that reached the length of the recipes. */
-export function gateAt(final: Finals, point: Point, { buckets }: Wiener): GateRow | undefined {
-  const readings = runsOf(final, baseline.name, point).flatMap(
+/** Without baselines that failed; undefined if there is none that reached the length of the recipes. */
+export function gateAt(final: Finals, point: Point, { buckets, geometricMean }: Wiener): GateRow | undefined {
+  const sound = runsOf(final, baseline.name, point).filter((run) => failedAt(run, geometricMean) === undefined);
+  const readings = sound.flatMap(
     (run) => run.readings.find(({ images }) => images === run.size.images / BASELINE_LENGTH) ?? [],
   );
   if (readings.length === 0) return undefined;
@@ -96,7 +96,10 @@ export function gateAt(final: Finals, point: Point, { buckets }: Wiener): GateRo
 export interface Line {
   /** Change of the log speed-up per octave of the axis: mean and 95% interval. */
   readonly slope: SpeedupEstimate;
-  /** p-value of no change, adjusted by Holm's method over all recipes and axes; undefined if only a bound is known. */
+  /**
+   * p-value of no change, adjusted by Holm's method over all recipes and axes, of which a bound counts as 1; undefined if
+   * only a bound is known.
+   */
   readonly adjustedP?: number;
   /** Of three points: the slope between the last two minus the one between the first two, which is 0 for a straight line. */
   readonly bend?: SpeedupEstimate;
@@ -115,8 +118,11 @@ export interface Trend {
   readonly points: readonly Point[];
   /** By recipe; undefined with fewer than two points or seeds. */
   readonly lines?: Readonly<Record<string, Line>>;
-  /** Slope of CLTS with momentum decay over the linear decay's; undefined if only a bound of one of them is known. */
-  readonly overDecay?: Interval;
+  /**
+   * Slope of CLTS with momentum decay minus the linear decay's, paired by seed; undefined if only a bound of one of them is
+   * known.
+   */
+  readonly overDecay?: ConfidenceInterval;
 }
 
 /** Octaves beyond the last point for which a speed-up is predicted. */
@@ -133,18 +139,23 @@ export function trendsOf(
 ): readonly Trend[] {
   const axes = Object.keys(pointsOf) as Axis[];
   const trends = axes.map((axis) => trendOf(final, axis, pointsOf[axis], wiener));
-  const tested = trends.flatMap(({ lines = {} }) => Object.values(lines).filter(({ slope }) => slope.bounds === 0));
-  const adjusted = new Map(
-    holm(tested.map(({ slope }) => pValue(slope))).map((adjustedP, i) => [tested[i]!, adjustedP] as const),
+  const tests = trends.flatMap(({ lines }, axis) =>
+    recipes.map(({ name }) => {
+      const slope = lines?.[name]?.slope;
+      return { axis, name, p: slope === undefined || slope.bounds > 0 ? 1 : pValue(slope) };
+    }),
   );
-  return trends.map((trend) => ({
+  const adjusted = holm(tests.map(({ p }) => p));
+  const adjustedOf = (axis: number, name: string) =>
+    adjusted[tests.findIndex((test) => test.axis === axis && test.name === name)]!;
+  return trends.map((trend, axis) => ({
     ...trend,
     ...(trend.lines && {
       lines: Object.fromEntries(
-        Object.entries(trend.lines).map(([name, line]) => {
-          const adjustedP = adjusted.get(line);
-          return [name, { ...line, ...(adjustedP !== undefined && { adjustedP }) }];
-        }),
+        Object.entries(trend.lines).map(([name, line]) => [
+          name,
+          line.slope.bounds > 0 ? line : { ...line, adjustedP: adjustedOf(axis, name) },
+        ]),
       ),
     }),
   }));
@@ -171,12 +182,13 @@ function trendOf(final: Finals, axis: Axis, all: readonly Point[], wiener?: Wien
       ]),
     );
   const slopeWeights = x.map((value) => (value - mean) / sxx);
-  const slopes = fitSpeedups(combined(slopeWeights));
+  const slopes = combined(slopeWeights);
+  const table = fitSpeedups(slopes);
   const [x0, x1, x2] = x as [number, number, number];
   const bends =
     points.length === 3 && fitSpeedups(combined([1 / (x1 - x0), -1 / (x1 - x0) - 1 / (x2 - x1), 1 / (x2 - x1)]));
   const beyond = combined(slopeWeights.map((weight) => 1 / x.length + weight * (x.at(-1)! + BEYOND - mean)));
-  const overDecay = slopes.difference('clts-mdlrc', 'linear');
+  const overDecay = pairedDifference(slopes['clts-mdlrc']!, slopes['linear']!);
   return {
     axis,
     seeds,
@@ -187,7 +199,7 @@ function trendOf(final: Finals, axis: Axis, all: readonly Point[], wiener?: Wien
         return [
           name,
           {
-            slope: slopes.estimate(name),
+            slope: table.estimate(name),
             ...(bends !== false && { bend: bends.estimate(name) }),
             ...(predicted !== undefined && { beyond: predicted }),
           },
@@ -214,6 +226,12 @@ export function combination(weights: readonly number[], values: readonly LogSpee
   if (bounds.size === 0) return { value };
   const [first] = bounds;
   return { value, bound: bounds.size === 1 ? first! : 'unknown' };
+}
+
+/** Mean of a - b with its 95% interval; undefined if one is a bound. */
+function pairedDifference(a: readonly LogSpeedup[], b: readonly LogSpeedup[]): ConfidenceInterval | undefined {
+  if ([...a, ...b].some(({ bound }) => bound !== undefined)) return undefined;
+  return confidenceInterval(a.map(({ value }, i) => value - b[i]!.value));
 }
 
 /** Mean and 95% interval for one more value; undefined if one is a bound. */

@@ -1,5 +1,5 @@
 // The trend from synthetic results whose answer is known.
-import { tQuantile, trialFields, validationBounds, type CurveResult, type CurveTrial } from '@dm/experiments';
+import { pValue, tQuantile, trialFields, validationBounds, type CurveResult, type CurveTrial } from '@dm/experiments';
 import { expect, it } from 'vitest';
 import { combination, gateAt, speedups, trendsOf, type Trend, type Wiener } from './analysis.js';
 import { trend } from './trend.js';
@@ -98,6 +98,8 @@ it('halves the rate of a baseline whose full length fails with it', () => {
       : undefined,
   );
   expect(finalRate(rates, failing, shortest!, 'constant')).toBe(4e-3);
+  const dead = changed(confirm, ({ readings }) => ({ readings: readings.map((one) => ({ ...one, loss: 0.2 })) }));
+  expect(finalRate(rates, dead, shortest!, 'constant')).toBe(4e-3);
   expect(finalRate(rates, failing, shortest!, 'linear')).toBe(8e-3);
   expect(finalRate(rates, failing, points.steps[1]!, 'constant')).toBe(8e-3);
 });
@@ -121,15 +123,17 @@ it('the slope per octave with its interval over seeds, the difference of two rec
   // 12,800 steps are four octaves from 800, and the prediction is two further.
   expect(beyond!.mean).toBeCloseTo(Math.log(1.2) + 6 * mean, 6);
   expect(beyond!.high! - beyond!.mean).toBeCloseTo(tQuantile(0.975, 3) * 6 * deviation * Math.sqrt(1 + 1 / 4), 5);
-  expect(overDecay!.value).toBeCloseTo(Math.log(1.02), 6);
-  expect(overDecay!.low).toBeGreaterThan(0);
+  expect(overDecay!.mean).toBeCloseTo(Math.log(1.02), 6);
+  expect(overDecay!.low).toBeCloseTo(Math.log(1.02), 5);
 });
 
 it('adjusts the p-values of all recipes and axes together', () => {
-  const ps = trendsOf(final, points, wiener).flatMap(({ lines }) =>
-    Object.values(lines!).map(({ adjustedP }) => adjustedP!),
-  );
+  const lines = trendsOf(final, points, wiener).flatMap((one) => Object.values(one.lines!));
+  const ps = lines.map(({ adjustedP }) => adjustedP!);
   expect(ps).toHaveLength(6);
+  const raw = lines.map(({ slope }) => pValue(slope));
+  const smallest = raw.indexOf(Math.min(...raw));
+  expect(ps[smallest]! / raw[smallest]!).toBeCloseTo(6, 9);
   // Along the width, the seeds' slopes have the mean 0.
   expect(ps.slice(3)).toEqual([1, 1, 1]);
   for (const p of ps.slice(0, 3)) expect(p).toBeLessThan(0.05);
@@ -175,6 +179,20 @@ it('a baseline whose loss rises keeps its curve up to there, and one that has no
   );
   expect(speedups(diverged, shortest!, wiener)!['linear']).toMatchObject({ bounds: 1 });
   expect(trend.conclude({ rates, confirm, final: diverged }, 'laptop').verdict).toBeUndefined();
+  // The other seeds decide about the gate, and the line has open ends.
+  const dead = changed(final, ({ arm, seed, readings }) =>
+    arm === 'constant-800-width-1' && seed === 2
+      ? { readings: readings.map((one) => ({ ...one, loss: 2, buckets: one.buckets.map(() => 2) })) }
+      : undefined,
+  );
+  const strict = {
+    ...wiener,
+    buckets: final.get('constant-800-width-1')![0]!.readings[2]!.buckets.map((one) => one / 0.9),
+  };
+  const [found] = trendsOf(dead, points, strict);
+  expect(found!.points).toEqual(points.steps);
+  expect(found!.lines!['linear']).toMatchObject({ slope: { low: -Infinity, high: Infinity, bounds: 1 } });
+  expect(found!.overDecay).toBeUndefined();
 });
 
 it('a recipe that fails is at most as fast as the start of the curve', () => {

@@ -6,6 +6,7 @@ import {
   rangeTitles,
   validationBounds,
   type Conclusion,
+  type ConfidenceInterval,
   type CurveResult,
   type CurveTrial,
   type Experiment,
@@ -51,10 +52,17 @@ export const trend: Experiment<CurveTrial, CurveResult> = {
     'If the speed-up at a small scale grows with the length of the training or the width of the model, it may be larger at ' +
     "the paper's scale. This is our question, not a claim of the paper.",
   notice: {
-    instead:
-      'These results are about small networks on MNIST at 12x12, which predict v. The learning rates are tuned on one seed, in ' +
-      'octaves, and the intervals do not contain the error of their choice. The sizes span four octaves of length and two of width, ' +
-      "far from the paper's.",
+    instead: (scale) => {
+      const octaves = axes.map((axis) => {
+        const values = pointsOf(scale, axis).map((point) => point[axis]);
+        return Math.log2(values.at(-1)! / values[0]!);
+      });
+      return (
+        `These results are about small networks on ${finalSize[scale].data === 'mnist-12' ? 'MNIST at 12x12' : 'CIFAR-10'}, which predict v. ` +
+        'Learning rates are tuned with one seed, and the intervals do not contain the error of their choice. The sizes span ' +
+        `${octaves[0]} octaves of length and ${octaves[1]} of width, far from the paper's.`
+      );
+    },
   },
   setup: (scale) => {
     const { holdOut, tuning, final } = measurementsOf(scale);
@@ -68,14 +76,14 @@ export const trend: Experiment<CurveTrial, CurveResult> = {
       `The speed-up of a recipe is the number of images of the baseline (${baseline.about}, trained ${BASELINE_LENGTH} times as long) with the same seed ` +
         "at an equal loss, divided by the recipe's own; beyond the ends of the baseline's curve it is a bound. The loss is the geometric mean " +
         'over ten noise buckets of equal width over log-SNR in [-5, 7], of EMA weights with a half-life of 5% of the images seen. ' +
-        'A run has failed from the first loss on that is more than 5% above an earlier one of the same run, or above 1.2 times the Wiener filter’s (on MNIST): ' +
+        'A run has failed from the first loss on that is above 1.2 times the Wiener filter’s (on MNIST), or, of the baseline, more than 5% above an earlier one of the same run: ' +
         'the curve of a baseline ends there, and a recipe is then at most as fast as the start of the curve.',
       `Steps: ${steps!.map((point) => point.steps).join(', ')} at width 1. Widths: ${widths!.map(({ width }) => width).join(', ')} at ` +
         `${widths![0]!.steps} steps, with the same number of channels in each group of normalization; the time embedding is as wide as the first level. ` +
         `Learning rates are tuned at each of them for constant rates (with ${BASELINE_TUNING} times the steps, in the middle of the baseline's curve), ` +
         'linear decay, and momentum decay, in octaves, and in two more if the best one is at an edge; the finals have the minimum of the parabola ' +
         'through the best rate and its neighbors, or the best rate, if the next one has a loss above 1.2 times the best. The constant rate is then ' +
-        `trained for ${BASELINE_LENGTH} times the steps, and halved if that fails. Tuning is with one seed, on ${tuning} of ${holdOut} held-out training images; the finals have ` +
+        `trained for ${BASELINE_LENGTH} times the steps, and halved if that fails, or ends above 1.2 times the best loss of the tuning; the half is not confirmed, nor are the rates of recipes, which are tuned at their full length. Tuning is with one seed, on ${tuning} of ${holdOut} held-out training images; the finals have ` +
         `other seeds and ${final} test images. A rate that is off by half an octave costs about .3% of the loss in earlier grids, which is up to .07 in the ` +
         'logarithm of a speed-up.',
       'On MNIST, a point counts if the baseline, after as many steps as the recipes have, passes the gate of the primary experiment: at most 1.2 times the loss of ' +
@@ -84,7 +92,7 @@ export const trend: Experiment<CurveTrial, CurveResult> = {
         'interval from the table of slopes, recipes x seeds; of a bound, an end of the interval is open. p: for a slope of 0, adjusted by ' +
         `Holm's method. Bend: the slope between the last two points minus the one between the first two. The speed-up ${BEYOND} octaves beyond the last point is given ` +
         'with a 95% interval for the line of one more seed, and assumes that the line continues.',
-      'Unlike the plan, the widths are x1/2 to x2 instead of x1/2 to x4, no run has 51,200 steps, and networks that predict epsilon are left out: with ' +
+      'Unlike the plan, the widths are x1/2 to x2 instead of x1/2 to x4, no recipe has 51,200 steps at the size `laptop`, and networks that predict epsilon are left out: with ' +
         '800 steps, theirs did not reach the Wiener filter (experiment `speedup`).',
     ];
   },
@@ -153,6 +161,8 @@ function formatRatio({
   readonly low: number;
   readonly high: number;
 }): string {
+  // With both ends open, the value says nothing either.
+  if (low === -Infinity && high === Infinity) return 'unknown';
   const text = (log: number) => (Number.isFinite(log) ? Math.exp(log).toFixed(2) : 'no end');
   return `${text(value)} [${text(low)}, ${text(high)}]`;
 }
@@ -160,21 +170,33 @@ function formatRatio({
 const isBound = (bounds: number): string => (bounds > 0 ? ` (${bounds} seeds: bounds)` : '');
 
 function sentence({ axis, points, lines, overDecay }: Trend): string {
+  const by = `By ${axisTitles[axis]} (${points.map((point) => pointTitle(point, axis)).join(', ')})`;
   if (lines === undefined)
     return `By ${axisTitles[axis]}: the baseline passes the gate at ${points.length} of the points only.`;
-  const { slope } = lines['clts-mdlrc']!;
+  const factor = (name: string) => {
+    const { slope } = lines[name]!;
+    return `${formatRatio(slope)}${isBound(slope.bounds)}`;
+  };
   return (
-    `By ${axisTitles[axis]}, the speed-up of CLTS with momentum decay is multiplied by ${formatRatio(slope)} per octave${isBound(slope.bounds)}, ` +
-    `the one of linear decay by ${formatRatio(lines['linear']!.slope)}` +
-    (overDecay === undefined ? '.' : `; their ratio is ${formatRatio(overDecay)}.`)
+    `${by}, the speed-up of CLTS with momentum decay is multiplied by ${factor('clts-mdlrc')} per octave, ` +
+    `the one of linear decay by ${factor('linear')}` +
+    (overDecay === undefined ? '.' : `; the ratio of these factors is ${formatMean(overDecay)}.`)
   );
 }
+
+const formatMean = ({ mean, low, high }: ConfidenceInterval): string =>
+  formatRatio({ value: mean, low: low!, high: high! });
 
 function speedupTable(final: StageResults<CurveResult>, axis: Axis, points: readonly Point[], wiener?: Wiener): Table {
   const atPoints = points.map((point) => speedups(final, point, wiener));
   return {
     title: `Speed-up in images by ${axisTitles[axis]}`,
-    columns: ['recipe', ...points.map((point) => pointTitle(point, axis))],
+    columns: [
+      'recipe',
+      ...points.map(
+        (point) => `${pointTitle(point, axis)}${passesAt(final, point, wiener) ? '' : ' (gate not passed)'}`,
+      ),
+    ],
     rows: recipes.map(({ name, about }) => [
       about,
       ...atPoints.map((found) => {
@@ -184,6 +206,10 @@ function speedupTable(final: StageResults<CurveResult>, axis: Axis, points: read
     ]),
   };
 }
+
+/** Also if the point has no run yet. */
+const passesAt = (final: StageResults<CurveResult>, point: Point, wiener?: Wiener): boolean =>
+  wiener === undefined || !final.has(finalName(baseline.name, point)) || gateAt(final, point, wiener)?.passes === true;
 
 const pointTitle = ({ steps, width }: Point, axis: Axis): string =>
   axis === 'steps' ? `${steps} steps` : `width x${width}`;
@@ -201,7 +227,7 @@ function trendTable(trends: readonly Trend[]): Table {
         `${formatRatio(slope)}${isBound(slope.bounds)}`,
         adjustedP === undefined ? '' : adjustedP.toPrecision(2),
         bend === undefined ? '' : formatRatio(bend),
-        beyond === undefined ? '' : formatRatio({ value: beyond.mean, low: beyond.low!, high: beyond.high! }),
+        beyond === undefined ? '' : formatMean(beyond),
       ]),
     ),
   };
@@ -234,7 +260,7 @@ function ratesTable(results: Results, points: readonly Point[]): Table {
   };
   const parameters = (point: Point) => final.get(finalName(baseline.name, point))?.[0]?.parameters;
   return {
-    title: 'Learning rates of the finals',
+    title: final.size > 0 ? 'Learning rates of the finals' : 'Best learning rates so far',
     columns: ['steps', 'width', 'parameters', 'constant', 'linear decay', 'momentum decay'],
     rows: points.map((point) => [
       String(point.steps),
@@ -247,9 +273,11 @@ function ratesTable(results: Results, points: readonly Point[]): Table {
   };
 }
 
-/** Without points at which only a bound of the speed-up is known. */
+/** Without points at which only a bound of the speed-up is known, or that do not pass the gate. */
 function figure(final: StageResults<CurveResult>, axis: Axis, points: readonly Point[], wiener?: Wiener): Figure[] {
-  const atPoints = points.map((point) => ({ x: point[axis], found: speedups(final, point, wiener) }));
+  const atPoints = points
+    .filter((point) => passesAt(final, point, wiener))
+    .map((point) => ({ x: point[axis], found: speedups(final, point, wiener) }));
   const series = recipes.flatMap(({ name }) => {
     const known = atPoints.flatMap(({ x, found }) => {
       const estimate = found?.[name];
@@ -261,7 +289,7 @@ function figure(final: StageResults<CurveResult>, axis: Axis, points: readonly P
   return [
     lineFigure({
       name: `by-${axis}`,
-      caption: `Speed-up in images by ${axisTitles[axis]}, geometric mean over seeds; points of which only bounds are known are left out`,
+      caption: `Speed-up in images by ${axisTitles[axis]}, geometric mean over seeds; without points of which only bounds are known, or that do not pass the gate`,
       xTitle: axis === 'steps' ? 'steps' : 'width',
       yTitle: 'speed-up',
       logX: true,

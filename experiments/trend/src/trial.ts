@@ -238,9 +238,10 @@ export function finalRate(
   point: Point,
   family: Family,
 ): number {
-  const { fitted } = tunedRate(rates, point, family)!;
+  const { fitted, loss } = tunedRate(rates, point, family)!;
   const runs = [...confirm.values()].flat().filter(({ arm }) => arm.startsWith(`${family}-${pointName(point)}-lr`));
-  const hasFailed = runs.some((run) => failedAt(run) !== undefined);
+  // A run that dies early need not rise: its loss must be as low as the shorter run's.
+  const hasFailed = runs.some((run) => failedAt(run) !== undefined || finalLoss(run) > failedRatio * loss);
   return hasFailed ? Number((fitted / 2).toPrecision(2)) : fitted;
 }
 

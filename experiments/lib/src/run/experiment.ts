@@ -19,7 +19,7 @@ export interface Experiment<T extends AnyTrial = Trial, R extends AnyResult = Tr
   /** The claim of the paper, or our own. */
   readonly claim: string;
   /** A limitation of this experiment's numbers, added to the notice at the top of the results, or shown instead of it. */
-  readonly notice?: string | { readonly instead: string };
+  readonly notice?: string | { readonly instead: (scale: Scale) => string };
   /** Description of the setup for the README, one string per paragraph. */
   readonly setup: (scale: Scale) => readonly string[];
   readonly stages: readonly Stage<T, R>[];

@@ -76,7 +76,7 @@ const command = (name: string, scale: Scale): string =>
   `node_modules/.bin/nx run experiment-${name}:experiment${scale === 'smoke' ? '' : ` -c ${scale}`}`;
 
 function noticeOf({ notice }: ExperimentText, scale: Scale): string | undefined {
-  if (typeof notice === 'object') return notice.instead;
+  if (typeof notice === 'object') return notice.instead(scale);
   const regime = regimeNotice(scale);
   return regime === undefined || notice === undefined ? regime : `${regime} ${notice}`;
 }
