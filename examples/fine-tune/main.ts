@@ -1,5 +1,5 @@
 // Fine-tunes a diffusers pipeline: `tsx main.ts path/to/pipeline folder:path/to/images`.
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { exportModel, generateSamples, importPipeline, train, writeImages } from '@dm/trainer';
 import type { Config, PartialConfig } from '@dm/trainer';
 import { writeOwnPipeline, writeWhiteDigits } from './stand-ins.js';
@@ -8,6 +8,10 @@ const isSmoke = process.argv.includes('--smoke');
 const size: PartialConfig = isSmoke
   ? { totalSteps: 2, batchSize: 4, samples: 2, sampler: { type: 'ddim', steps: 2 } }
   : { totalSteps: 1300 };
+// Running this again replaces what it wrote; `importPipeline` and `exportModel` do not replace anything.
+for (const name of ['pretrained', 'pretrained-run', 'imported', 'fine-tuned', 'fine-tuned-pipeline']) {
+  await rm(`runs/${name}`, { recursive: true, force: true });
+}
 const [
   pipeline = await writeOwnPipeline('runs/pretrained', size),
   data = await writeWhiteDigits('runs/white-digits.npz', isSmoke ? 64 : 6000),

@@ -71,3 +71,4 @@ const samples = await dm.sampleImages({
 });
 const grid = await imageGrid(toBytes(samples.data), { shape: data.shape, columns: 4 });
 await writeFile('digits.png', grid);
+await engine.dispose();

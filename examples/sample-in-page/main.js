@@ -10,11 +10,15 @@ form.addEventListener('submit', (event) => {
   status.textContent = 'Generating';
   worker.postMessage({
     url: new URL('model/', location.href).href,
-    request: { label: Number(label), seed: Number(seed), n: 1 },
+    // A name, or the number, of a class; none for a model without classes.
+    request: { ...(label !== '' && { label: isNaN(Number(label)) ? label : Number(label) }), seed: Number(seed), n: 1 },
     device,
   });
 });
 
+worker.addEventListener('error', ({ message }) => {
+  status.textContent = message || 'The worker could not be loaded.';
+});
 worker.addEventListener('message', ({ data: { data, shape, error } }) => {
   status.textContent = error ?? '';
   if (error !== undefined) return;

@@ -32,7 +32,12 @@ async function loadRuntime(device) {
 /** @param {Task} task */
 async function open({ url, device = 'cpu', threads }) {
   const engine = await openOnnxEngine({ ort: await loadRuntime(device), device, ...(threads && { threads }) });
-  return { model: await fromPretrained(url, { engine }), info: engine.info };
+  try {
+    return { model: await fromPretrained(url, { engine }), info: engine.info };
+  } catch (error) {
+    await engine.dispose();
+    throw error;
+  }
 }
 
 /** @type {ReturnType<typeof open> | undefined} */
@@ -40,7 +45,10 @@ let opening;
 
 /** @param {Task} task */
 async function sample(task) {
-  opening ??= open(task);
+  opening ??= open(task).catch((error) => {
+    opening = undefined; // the next request tries again
+    throw error;
+  });
   const { model, info } = await opening;
   const { data, shape } = await model.sample(task.request); // float32 [n, H, W, C] in [-1, 1]
   return { data, shape, classes: model.classes, notes: model.notes, info };

@@ -1,7 +1,7 @@
 // A diffusion model of points in the plane: your own TensorFlow.js model, CLTS, and momentum decay.
 import * as dm from '@dm/core';
 import { clts } from '@dm/curriculum';
-import { openEagerEngine, toTensors } from '@dm/ops';
+import { float32, openEagerEngine, toTensors } from '@dm/ops';
 import { adamW, createTfOptimizer, momentumDecay } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import { initializers, layers, sequential } from '@tensorflow/tfjs-layers';
@@ -28,15 +28,16 @@ const optimizer = createTfOptimizer(adamW(momentumDecay({ lr: 3e-3, totalSteps }
 console.log(`mean distance of samples from the roll, untrained: ${await distance()}`);
 for (let step = 0; step < totalSteps; step++) {
   const key = { seed: 0, step, indices: Array.from({ length: 128 }, (_, i) => i) };
-  const { timesteps } = curriculum.sample(step, dm.uniformEach({ ...key, stream: 'timesteps' }));
+  const { timesteps, weights } = curriculum.sample(step, dm.uniformEach({ ...key, stream: 'timesteps' }));
   const levels = dm.noiseLevels(schedule, timesteps);
   optimizer.minimize(() => {
     const { alpha, sigma, t } = toTensors({ ...dm.forwardInputs(levels), ...dm.networkInputs('epsilon', levels) });
-    const { noise } = toTensors({ noise: dm.normalBatch({ ...key, stream: 'noise' }, [1, 1, 2]) });
+    const noises = dm.normalBatch({ ...key, stream: 'noise' }, [1, 1, 2]);
+    const { noise, w } = toTensors({ noise: noises, w: float32(weights) }); // CLTS has weights of 1, other schedules not
     const points = Array.from(dm.uniformEach({ ...key, stream: 'order' }), roll);
     const x0 = tf.tensor4d(points.flat(), [128, 1, 1, 2]); // images of one pixel
     const x = dm.addNoise(x0, noise!, { alpha: alpha!, sigma: sigma! });
-    return tf.mean(dm.mseLoss(predict(x, t!), noise!));
+    return dm.weightedMean(dm.mseLoss(predict(x, t!), noise!), w!);
   });
 }
 console.log(`after ${totalSteps} steps: ${await distance()}`);

@@ -19,10 +19,15 @@ const training = connectTraining(
   {
     onStep: ({ step, result }) => (status.textContent = `Step ${step}: loss ${result.loss.toFixed(3)}`),
     onSamples: ({ data }) => draw(data),
+    onNote: console.warn,
   },
 );
-const { step } = await training.run();
-status.textContent = `Finished after ${step} steps`;
+try {
+  const { step } = await training.run();
+  status.textContent = `Finished after ${step} steps`;
+} catch (error) {
+  status.textContent = `Training has ended: ${String(error)}`;
+}
 
 /** Draws 16 grayscale images of 16x16 pixels, values in [-1, 1], in rows of four. */
 function draw(data: Float32Array): void {

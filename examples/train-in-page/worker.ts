@@ -9,9 +9,9 @@ ort.env.wasm.wasmPaths = {
 };
 
 const count = 1000;
-const images = new Uint8Array(count * 256); // [N, 16, 16, 1]: disks and rings of random size
+const images = new Uint8Array(count * 256); // [N, 16, 16, 1]: disks and rings of different sizes
 for (let n = 0; n < count; n++) {
-  const [radius, isRing] = [3 + 4 * Math.random(), n % 2];
+  const [radius, isRing] = [3 + (4 * n) / count, n % 2];
   for (let i = 0; i < 256; i++) {
     const distance = Math.hypot((i % 16) - 7.5, Math.floor(i / 16) - 7.5);
     if (distance < radius && (isRing === 0 || distance > radius - 2)) images[256 * n + i] = 255;

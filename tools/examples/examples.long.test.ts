@@ -19,10 +19,10 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs a program in a new folder; returns that folder, and what it printed. */
+/** Runs a program in a folder for it; returns that folder, and what it printed. */
 async function run(name: string, args: readonly string[]): Promise<{ cwd: string; output: string }> {
   const cwd = join(folder, name);
-  mkdirSync(cwd);
+  mkdirSync(cwd, { recursive: true });
   // Nx forces colors, which would be part of printed numbers.
   const env = { ...process.env, FORCE_COLOR: '0' };
   const child = spawn(process.execPath, [...args, '--smoke'], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -53,6 +53,7 @@ const programs: Readonly<Record<string, () => Promise<void>>> = {
   'image-folder': async () => {
     const { cwd, output } = await runExample('image-folder');
     expect(output).toContain('10 steps');
+    await runExample('image-folder'); // also a second time
     expect(isPng(join(cwd, 'runs/image-folder/classes.png'))).toBe(true);
     const { model } = JSON.parse(readFileSync(join(cwd, 'runs/image-folder/config.json'), 'utf8')) as { model: object };
     expect(model).toMatchObject({ in_channels: 3, num_class_embeds: 4 }); // three classes and the null class
@@ -63,6 +64,7 @@ const programs: Readonly<Record<string, () => Promise<void>>> = {
     expect(readdirSync(join(cwd, 'runs/fine-tuned-pipeline'))).toContain('model_index.json');
     const weights = (name: string) => readFileSync(join(cwd, 'runs', name, 'unet/diffusion_pytorch_model.safetensors'));
     expect(weights('fine-tuned-pipeline').equals(weights('pretrained'))).toBe(false);
+    await runExample('fine-tune'); // also a second time
   },
   'compare-folders': async () => {
     const { output } = await runExample('compare-folders');

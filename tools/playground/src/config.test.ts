@@ -36,6 +36,8 @@ describe('the address of the page', () => {
     'seed=1e9',
     'seed=0x10',
     'lr=0',
+    'lr=.',
+    'lr=1,5,2',
     'lr=NaN',
     'lr=1',
     'batch=129',
@@ -64,4 +66,8 @@ describe('withModelLr', () => {
     expect(withModelLr(chosen, { ...chosen, model: 'dit' }).lr).toBe(0.01);
     expect(withModelLr(defaultConfig, { ...defaultConfig, model: 'dit', lr: 0.02 }).lr).toBe(0.02);
   });
+});
+
+it.each(['.003', '0,003', '3E-3', '3e-3', '0.003'])('reads the learning rate %s', (text) => {
+  expect(parseFragment(`#lr=${text}`)).toEqual({ config: { ...defaultConfig, lr: 0.003 }, problems: [] });
 });

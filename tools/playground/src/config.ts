@@ -56,11 +56,11 @@ const oneOf = (values: readonly string[]): Field => ({
   allowed: `one of ${values.join(', ')}`,
 });
 
-/** A decimal number without sign, such as 12, 0.003 or 1e-3. */
+/** A decimal number without sign, such as 12, 0.003, .003, 0,003, or 1e-3. */
 const number = (least: number, most: number, isInteger: boolean): Field => ({
   parse: (text) => {
-    if (!/^\d{1,9}(\.\d{1,9})?(e-?\d)?$/.test(text)) return undefined;
-    const value = Number(text);
+    if (!/^(\d{1,9}|\d{0,9}[.,]\d{1,9})(e-?\d)?$/i.test(text)) return undefined;
+    const value = Number(text.replace(',', '.'));
     return value >= least && value <= most && (!isInteger || Number.isInteger(value)) ? value : undefined;
   },
   allowed: `${isInteger ? 'an integer' : 'a number'} from ${least} to ${most}`,

@@ -71,6 +71,14 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
   // By a locator, since a content security policy does not let the page evaluate a text.
   const waitForPictures = (page: Page, step: number, timeout = 60_000) =>
     page.locator(`body[data-pictures="${step}"]`).waitFor({ timeout });
+  /** Until neither step nor pictures have changed for two seconds: some may be on their way after a pause. */
+  const waitUntilStill = async (page: Page): Promise<void> => {
+    const shown = async () => `${await stepsDone(page)} ${await page.getAttribute('body', 'data-pictures')}`;
+    for (let [before, now] = ['', await shown()]; before !== now; now = await shown()) {
+      before = now;
+      await page.waitForTimeout(2000);
+    }
+  };
   const pictures = (page: Page) => page.evaluate<string>(`document.getElementById('pictures-0').toDataURL()`);
 
   it('trains five steps, changes its pictures, pauses, makes one step, and resets', async () => {
@@ -85,7 +93,7 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
     await waitForSteps(page, 5);
     await page.click('#play');
     await waitForState(page, 'paused');
-    await page.waitForTimeout(500); // for the step and the pictures that were on their way
+    await waitUntilStill(page);
     const paused = await stepsDone(page);
     expect(paused).toBeGreaterThanOrEqual(5);
     expect(await pictures(page)).not.toBe(untrained);
@@ -249,7 +257,7 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
     await page.click('#play');
     await waitForState(page, 'paused');
     expect(await page.locator('#notice').textContent()).toMatch(/^1 of 2 files/);
-    await page.waitForTimeout(500); // for the step and the pictures that were on their way
+    await waitUntilStill(page);
     const done = (await stepsDone(page)) + 1;
     await page.click('#step');
     await waitForPictures(page, done);
@@ -277,6 +285,80 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
     expect(await page.locator('#second').isVisible()).toBe(true);
     expect(await page.locator('#agreement-chart canvas').count()).toBe(1);
     expect(messages).toEqual([]);
+  });
+
+  it('keeps the run when the address or a choice is refused, and when the skip link is used', async () => {
+    const page = await open(`${urls.isolated}${small}`, {
+      reducedMotion: 'reduce',
+      serviceWorkers: 'block', // it would answer for the server
+    });
+    await waitForPictures(page, 0);
+    await page.click('#step');
+    await waitForPictures(page, 1);
+    await page.focus('#skip');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.id')).toBe('stage');
+    expect(await page.evaluate('location.hash')).toBe(small);
+    await page.evaluate(`location.hash = 'batch=0'`);
+    await page.waitForFunction(`!document.getElementById('notice').hidden`);
+    expect(await page.locator('#notice').textContent()).toContain('batch');
+    expect(await page.evaluate('location.hash')).toBe(small);
+    // A data set that the server does not have.
+    await page.route('**/fashion14.images', (route) => route.fulfill({ status: 404 }));
+    await page.selectOption('[name=data]', 'fashion14');
+    await page.waitForFunction(`document.getElementById('notice').textContent.includes('server')`);
+    expect(await page.inputValue('[name=data]')).toBe('mnist14');
+    expect(await stepsDone(page)).toBe(1);
+    await page.click('#step');
+    await waitForPictures(page, 2);
+    expect(messages.filter((message) => !/404|blocked by Playwright/.test(message))).toEqual([]);
+  });
+
+  it('is finished after a reload if it was before', async () => {
+    const page = await open(`${urls.isolated}#batch=4&steps=10&model=dit`);
+    await waitForState(page, 'finished');
+    await page.waitForTimeout(500); // for the files of the pictures
+    await page.reload();
+    await waitForPictures(page, 10);
+    await waitForState(page, 'finished');
+    expect(await page.locator('#play').isDisabled()).toBe(true);
+    expect(messages).toEqual([]);
+  });
+
+  it('two networks continue together after a reload, whatever was asked for between pictures', async () => {
+    const page = await open(`${urls.isolated}${small}&twins=1&model=dit`, { reducedMotion: 'reduce' });
+    await waitForPictures(page, 0);
+    await page.click('#step');
+    await waitForPictures(page, 1);
+    await page.click('#ask-draw');
+    await page.waitForFunction(`document.getElementById('frame').max === '19'`);
+    // A tab that was closed between the checkpoints of the two: the first one has another step more.
+    await page.click('#step');
+    await waitForPictures(page, 2);
+    await page.waitForTimeout(500); // for the files of the pictures
+    await page.goto('about:blank');
+    await page.goto(`${urls.isolated}service-worker.js`); // the same origin, without the worker that trains
+    await page.evaluate(`(async () => {
+      const found = [];
+      const visit = async (directory, path) => {
+        for await (const [name, handle] of directory.entries()) {
+          const here = [...path, name];
+          if (handle.kind === 'directory' && name === 'step-000002' && path.some((part) => part.includes('playground-1'))) {
+            await directory.removeEntry(name, { recursive: true });
+            found.push(here.join('/'));
+          } else if (handle.kind === 'directory') await visit(handle, here);
+        }
+      };
+      await visit(await navigator.storage.getDirectory(), []);
+      if (found.length !== 1) throw new Error('expected one checkpoint, got ' + found);
+    })()`);
+    await page.goto(`${urls.isolated}${small}&twins=1&model=dit`);
+    await waitForPictures(page, 1);
+    expect(await stepsDone(page)).toBe(1);
+    await page.click('#step');
+    await waitForPictures(page, 2);
+    // The file above has no icon.
+    expect(messages.filter((message) => !message.includes('404'))).toEqual([]);
   });
 
   it('refuses a hostile address, and uses the default settings', async () => {

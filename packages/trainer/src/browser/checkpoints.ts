@@ -72,7 +72,8 @@ export async function saveCheckpoint(
   }
 }
 
-function joined(content: FileContent): Uint8Array {
+/** The bytes of a file. */
+export function joined(content: FileContent): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(contentSize(content));
   let end = 0;
   for (const part of content) {

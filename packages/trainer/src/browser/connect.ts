@@ -57,6 +57,7 @@ const methods: readonly string[] = [
   'resume',
   'step',
   'sample',
+  'weights',
   'checkpoint',
   'abort',
 ] satisfies readonly Method[];
@@ -150,6 +151,7 @@ export function connectTraining(
     resume: () => void call('resume'),
     step: () => call('step'),
     sample: (count) => call('sample', count),
+    weights: () => call('weights'),
     checkpoint: () => call('checkpoint'),
     abort: () => call('abort'),
   };

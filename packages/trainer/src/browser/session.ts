@@ -15,13 +15,13 @@ import { createDenoiserSampler, labelsOf } from '../sampling/denoiser-sampler.js
 import { StepLog } from '../session/step-log.js';
 import { batchSource } from '../setup/batch-source.js';
 import { record } from '../setup/record.js';
-import { optimizerFile, startingState } from '../setup/state-table.js';
+import { emaFile, optimizerFile, startingState } from '../setup/state-table.js';
 import { createTrainingSetup, type TrainingSetup } from '../setup/training-setup.js';
 import { compileStep, type CompiledStep } from '../step/compiled-step.js';
 import { NonFiniteGuard } from '../step/non-finite-guard.js';
 import { trainingSteps, type StepOutcome } from '../step/training-loop.js';
 import { newConfig, resumedConfig } from './browser-config.js';
-import { latestCheckpoint, pruneCheckpoints, saveCheckpoint, checkpointPath } from './checkpoints.js';
+import { joined, latestCheckpoint, pruneCheckpoints, saveCheckpoint, checkpointPath } from './checkpoints.js';
 import { navigatorOf } from './navigator.js';
 import { checkQuota, requestPersistence, type StorageQuota } from './quota.js';
 import { fasterEngine, openBrowserEngine, type BrowserDevice, type ChosenEngine } from './open-engine.js';
@@ -262,6 +262,12 @@ export class Session {
       ...classCondition(setup, count, labelsOf(setup, imageIndices)),
     });
     return { step, data, shape: [count, ...setup.model.inputShape] };
+  }
+
+  /** The averaged weights as a safetensors file. */
+  async weights(): Promise<Uint8Array<ArrayBuffer>> {
+    const { setup, curriculumState } = this;
+    return joined(packState(setup, await this.parts.compiledStep.state.read(), curriculumState)[emaFile]!);
   }
 
   /** Saves a checkpoint, unless this step is saved. */

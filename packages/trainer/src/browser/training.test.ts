@@ -98,7 +98,11 @@ describe('createBrowserTraining', () => {
     expect([shape, step, data.length]).toEqual([[2, 8, 8, 1], paused + 1, 128]);
     expect(data.every((value) => Math.abs(value) <= 1)).toBe(true);
     expect((await training.sample(1)).data).toEqual(data.slice(0, 64)); // the noise of the run's seed
+    // The same bytes as in a checkpoint of this step, which it does not save.
+    const weights = await training.weights();
+    expect(await store.read(`${checkpointPath(step)}/ema.safetensors`)).toBeUndefined();
     expect(await training.checkpoint()).toEqual({ step, path: checkpointPath(step) });
+    expect(await store.read(`${checkpointPath(step)}/ema.safetensors`)).toEqual(weights);
     training.resume();
     while (events.length < paused + 3) await new Promise((resolve) => setTimeout(resolve, 5));
     await training.abort();

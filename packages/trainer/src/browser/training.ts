@@ -46,6 +46,8 @@ export interface BrowserTraining {
   step(): Promise<StepOutcome | undefined>;
   /** Generates `count` images (default `config.samples`) with the averaged weights, from the noise of the run's seed. */
   sample(count?: number): Promise<BrowserSamples>;
+  /** The averaged weights of this step as a safetensors file, `ema.safetensors` of a checkpoint; nothing is stored. */
+  weights(): Promise<Uint8Array<ArrayBuffer>>;
   /** Saves a checkpoint now, unless this step is saved; returns its step and path. */
   checkpoint(): Promise<SavedCheckpoint>;
   /** Stops after the current step, saves a checkpoint, frees the engine and unlocks the run. */
@@ -104,6 +106,10 @@ class Training implements BrowserTraining {
 
   sample(count?: number): Promise<BrowserSamples> {
     return this.inTurn(async () => (await this.opened()).sample(count));
+  }
+
+  weights(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.inTurn(async () => (await this.opened()).weights());
   }
 
   checkpoint(): Promise<SavedCheckpoint> {

@@ -92,10 +92,25 @@ export function lineChart(
     );
   container.append(legend(lines));
   let chart = create();
+  /** The last values, for screen readers. */
+  const describe = (): void => {
+    const [steps, ...values] = data as unknown as readonly (readonly (number | null)[])[];
+    const last = lines.flatMap(({ label }, i) => {
+      const value = values[i]!.at(-1);
+      return value === undefined || value === null ? [] : [`${label} ${value.toPrecision(3)}`];
+    });
+    chart.root.setAttribute('role', 'img');
+    chart.root.setAttribute(
+      'aria-label',
+      last.length === 0 ? 'Chart without values yet' : `Step ${steps!.at(-1)}: ${last.join(', ')}`,
+    );
+  };
+  describe();
   // Colors are drawn into the canvas, so another scheme takes another chart.
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     chart.destroy();
     chart = create();
+    describe();
   });
   new ResizeObserver(() => {
     if (container.clientWidth > 0) chart.setSize({ width: container.clientWidth, height });
@@ -111,6 +126,7 @@ export function lineChart(
       requestAnimationFrame(() => {
         isScheduled = false;
         chart.setData(data);
+        describe();
       });
     },
   };

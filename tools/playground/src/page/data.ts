@@ -29,9 +29,12 @@ export function drawnImages(drawings: readonly Uint8Array[]): TrainingImages {
 /** Limits that keep files from filling the memory. */
 const [mostFiles, mostBytes] = [2000, 30 * 2 ** 20] as const;
 
+/** Why files are left out, for the user. */
+export const whyRefused = `not images, larger than ${mostBytes / 2 ** 20} MB, or beyond the first ${mostFiles.toLocaleString('en-US')}`;
+
 export interface ReadFiles {
   readonly images: TrainingImages | undefined;
-  /** Number of files that are not images, are larger than 30 MB, or are beyond the first 2000. */
+  /** Number of files that are not images, are larger than 30 MB, or are beyond the first 2,000. */
   readonly refused: number;
 }
 

@@ -8,6 +8,7 @@ const reloadedKey = 'playground-reloaded';
  */
 export async function prepareIsolation(): Promise<string | undefined> {
   const isolated = globalThis.crossOriginIsolated;
+  if (isolated) markReload(false);
   if (!('serviceWorker' in navigator) || !isSecureContext) {
     return isolated ? undefined : `This address has no service workers (it needs https or localhost). ${oneThread}`;
   }
@@ -19,10 +20,21 @@ export async function prepareIsolation(): Promise<string | undefined> {
     return isolated ? undefined : `The service worker could not be installed. ${oneThread}`;
   }
   // Without the mark, a browser that ignores the headers would reload forever.
-  if (sessionStorage.getItem(reloadedKey) !== null) return `This browser does not isolate the page. ${oneThread}`;
-  sessionStorage.setItem(reloadedKey, '1');
+  if (!markReload(true)) return `This browser does not isolate the page. ${oneThread}`;
   location.reload();
   return new Promise(() => {});
+}
+
+/** Marks that the page reloads itself, or removes the mark; false if it is marked already, or a mark cannot be stored. */
+function markReload(isReloading: boolean): boolean {
+  try {
+    if (!isReloading) sessionStorage.removeItem(reloadedKey);
+    else if (sessionStorage.getItem(reloadedKey) !== null) return false;
+    else sessionStorage.setItem(reloadedKey, '1');
+    return true;
+  } catch {
+    return false; // a browser may refuse all storage
+  }
 }
 
 /** Seconds to wait for the service worker, which stores about 16 MB first. A later visit has it at once. */

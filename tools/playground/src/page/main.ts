@@ -12,7 +12,7 @@ import { type Drawing, toBytes, withDrawing } from '../data/picture-history.js';
 import { createBoard } from './board.js';
 import { lineChart } from './charts.js';
 import { createControls } from './controls.js';
-import { drawnImages, fetchImages, readImageFiles } from './data.js';
+import { drawnImages, fetchImages, readImageFiles, whyRefused } from './data.js';
 import { densityOverTraining, paintDensity } from './density-map.js';
 import { byId, clock, setOptions, setText } from './dom.js';
 import { deviceText } from './device-text.js';
@@ -69,10 +69,15 @@ let agreements: { step: number[]; same: number[]; shuffled: number[] };
 let densities: Readonly<Record<'clts' | 'uniform', number[][]>>;
 /** Whether training starts by itself. People who ask for less motion start it. */
 let autoplay = !matchMedia('(prefers-reduced-motion: reduce)').matches;
-/** Data of the user, which a change of other settings keeps. */
+/** Data that was loaded, and the user's, which a change of other settings keeps. */
 const own: Partial<Record<PlaygroundConfig['data'], TrainingImages>> = {};
 /** Numbers the runs, so that what an older run loads late is not used. */
 let current = 0;
+/** The step whose pictures are looked at; undefined for the newest. */
+let lookedAt: number | undefined;
+/** Whether a picture is being drawn step by step, and whether another is asked for meanwhile. */
+let isDrawing = false;
+let isAskedAgain = false;
 
 const stateTexts: Readonly<Record<State, string>> = {
   waiting: 'Needs pictures to learn from',
@@ -122,7 +127,8 @@ async function start(resume = false): Promise<void> {
   agreements = { step: [], same: [], shuffled: [] };
   frames = [];
   drawings = [];
-  showEarlierSlider(true);
+  [lookedAt, isDrawing, isAskedAgain] = [undefined, false, false];
+  showEarlierSlider();
   history.replaceState(null, '', formatFragment(config));
   densities = {
     clts: densityOverTraining('clts', config.steps, 1000),
@@ -143,13 +149,13 @@ async function start(resume = false): Promise<void> {
   byId('agreement-chart', HTMLElement).hidden = !config.twins;
   frameSlider.disabled = true;
   enableRequests(false);
-  setText('caption-0', 'Waiting for the first pictures…');
+  clearPictures();
   setState('loading');
   showFacts();
   showCharts();
   showDensities();
 
-  data = own[config.data] ?? (await loadImages(config.data));
+  data = await imagesOf(config.data);
   if (mine !== current) return;
   showExamples();
   const isSame = resume && readStored() === formatFragment(config);
@@ -180,13 +186,29 @@ function writeStored(fragment: string): void {
   }
 }
 
-async function loadImages(name: PlaygroundConfig['data']): Promise<TrainingImages | undefined> {
-  if (name === 'drawings' || name === 'files') return undefined;
+/** What was shown of an earlier run. */
+function clearPictures(): void {
+  for (const i of [0, 1]) {
+    const canvas = byId(`pictures-${i}`, HTMLCanvasElement);
+    canvas.getContext('2d')!.clearRect(0, 0, canvas.width, canvas.height);
+    canvas.setAttribute('aria-label', 'No pictures yet');
+    setText(`caption-${i}`, i === 0 ? 'Waiting for the first pictures…' : '');
+  }
+  byId('levels', HTMLElement).replaceChildren();
+  for (const fact of ['parameters', 'device']) setText(`fact-${fact}`, '–');
+  setText('saved', '');
+  setText('shared', '');
+}
+
+/** Undefined if the images cannot be loaded, or are the user's and not there yet. */
+async function imagesOf(name: PlaygroundConfig['data']): Promise<TrainingImages | undefined> {
+  if (own[name] !== undefined || name === 'drawings' || name === 'files') return own[name];
   try {
     const images = await fetchImages(name);
-    if (images === undefined) {
+    if (images !== undefined) own[name] = images;
+    else if (name === 'emoji16') {
       notify('This copy of the page was built without these pictures: they need “npm run playground -- --emoji”.');
-    }
+    } else notify('The pictures could not be loaded: the server does not have them.');
     return images;
   } catch (error) {
     notify(`The pictures could not be loaded: ${error instanceof Error ? error.message : String(error)}.`);
@@ -215,21 +237,34 @@ function receive(report: Report): void {
       ({ frames } = report);
       frameSlider.max = String(frames.length - 1);
       frameSlider.value = frameSlider.max;
-      [frameSlider.disabled, askButton.disabled] = [false, false];
+      frameSlider.disabled = false;
       showFrame();
+      endDrawing();
       break;
     case 'weights':
+      downloadButton.disabled = false;
       save(
         new Blob([report.bytes], { type: 'application/octet-stream' }),
         `${fileName()}-step-${report.step}.safetensors`,
       );
       break;
     case 'run':
+      downloadRunButton.disabled = false;
       save(report.zip, `${fileName()}-step-${report.step}.zip`);
       setText('shared', `To continue it in a clone of the repository: npm start -- --resume <file>.zip`);
       break;
-    case 'notPacked':
-      notify(`The run could not be packed: ${report.message}`);
+    case 'refused':
+      notify(`${refusals[report.request]}: ${report.message}`);
+      if (report.request === 'draw') endDrawing();
+      else (report.request === 'run' ? downloadRunButton : downloadButton).disabled = false;
+      break;
+    case 'saved':
+      setText(
+        'saved',
+        report.problem === undefined
+          ? savedText
+          : `Step ${report.step.toLocaleString('en-US')} could not be saved, training continues. (${report.problem})`,
+      );
       break;
     case 'finished':
       setState('finished');
@@ -242,6 +277,14 @@ function receive(report: Report): void {
   }
 }
 
+const refusals = {
+  draw: 'The picture could not be drawn',
+  weights: 'The weights could not be read',
+  run: 'The run could not be packed',
+} as const;
+
+const savedText = 'Saved in this browser with each new set of pictures: a reload continues the run.';
+
 function play(): void {
   run?.request('play');
   setState('running');
@@ -253,18 +296,15 @@ function showReady({ classes, parameters, device, deviceProbe, threads, lr, mome
     showExamples();
   }
   if (report.isStored === true) writeStored(formatFragment(config));
-  setText(
-    'saved',
-    report.isStored === true
-      ? 'Saved in this browser with each new set of pictures: a reload continues the run.'
-      : `Not saved: a reload starts again. (${report.isStored})`,
-  );
+  setText('saved', report.isStored === true ? savedText : `Not saved: a reload starts again. (${report.isStored})`);
+  if (report.note !== undefined) notify(report.note);
+  if (config.twins) setText('shared', 'Downloads contain the first network.');
   ({ step } = report);
   seconds = report.history.at(-1)?.seconds ?? 0;
   ({ drawings } = report);
   for (const { step: at, agreement } of drawings) if (agreement !== undefined) addAgreement(at, agreement);
-  showEarlierSlider(true);
-  for (const { step: at, loss } of report.history) addLoss(at, loss, undefined);
+  showEarlierSlider();
+  for (const { step: at, loss, second } of report.history) addLoss(at, loss, second);
   showFacts();
   showCharts();
   showDensities();
@@ -308,9 +348,10 @@ function addLoss(at: number, loss: number, second: number | undefined): void {
   losses.second.push(second === undefined ? null : runningMean(losses.second.at(-1) ?? undefined, second, count));
 }
 
-/** The mean of the `count` values so far, and of about the last 30 once there are more. */
+/** The mean of the `count` values so far, and of about the last 30 once there are more, without those that are not finite. */
 function runningMean(before: number | undefined, value: number, count: number): number {
-  return before === undefined ? value : before + (value - before) / Math.min(count, 30);
+  if (before !== undefined && !Number.isFinite(value)) return before;
+  return before === undefined || !Number.isFinite(before) ? value : before + (value - before) / Math.min(count, 30);
 }
 
 function showFacts(): void {
@@ -357,28 +398,38 @@ function showLevels(levels: Float32Array): void {
 
 function showPictures({ step: at, pictures, agreement }: Extract<Report, { type: 'pictures' }>): void {
   if (data === undefined) return;
-  const isNewest = earlierSlider.value === earlierSlider.max;
   const isRedrawn = drawings.at(-1)?.step === at;
   drawings = withDrawing(drawings, { step: at, pictures: pictures.map(toBytes), ...(agreement && { agreement }) });
-  // Who looks back is not interrupted by new pictures.
-  if (showEarlierSlider(isNewest)) showDrawing();
+  // Who looks back is not interrupted by new pictures, unless those are dropped that are looked at.
+  const before = lookedAt;
+  showEarlierSlider();
+  if (lookedAt === undefined || lookedAt !== before) showDrawing();
   document.body.dataset['pictures'] = String(at);
   // The first digits that are worth a look are taken apart without being asked for.
-  if (at >= firstTrajectory && frames.length === 0 && !askButton.disabled) askForPicture();
+  if (at >= firstTrajectory && frames.length === 0 && !isDrawing) askForPicture();
   if (agreement === undefined) return;
   document.body.dataset['agreement'] = String(agreement.same);
   if (!isRedrawn) addAgreement(at, agreement);
   showCharts();
 }
 
-/** Fits the slider of earlier pictures to `drawings`, moved to the newest one if asked to; returns whether it is there. */
-function showEarlierSlider(isNewest: boolean): boolean {
+/** Fits the slider of earlier pictures to `drawings`: at the step that is looked at, or the one before if it was dropped. */
+function showEarlierSlider(): void {
   const last = Math.max(0, drawings.length - 1);
+  const looked = lookedAt;
+  const index = looked === undefined ? last : drawings.findLastIndex(({ step: at }) => at <= looked);
   earlierSlider.max = String(last);
-  if (isNewest) earlierSlider.value = String(last);
+  earlierSlider.value = String(Math.max(0, index));
+  const shown = drawings[Number(earlierSlider.value)]?.step;
+  if (lookedAt !== undefined) lookedAt = shown;
   byId('earlier-row', HTMLElement).hidden = drawings.length < 2;
-  setText('earlier-step', (drawings[Number(earlierSlider.value)]?.step ?? 0).toLocaleString('en-US'));
-  return isNewest;
+  setText('earlier-step', (shown ?? 0).toLocaleString('en-US'));
+}
+
+/** Looks at the pictures that the slider was moved to. */
+function lookBack(): void {
+  lookedAt = earlierSlider.value === earlierSlider.max ? undefined : drawings[Number(earlierSlider.value)]?.step;
+  showDrawing();
 }
 
 /** Shows the pictures that the slider points to: the newest ones, unless somebody looks back. */
@@ -464,7 +515,13 @@ function integerOf(name: string): number {
   return value;
 }
 
+/** Draws a picture step by step; if one is being drawn, afterwards. */
 function askForPicture(): void {
+  if (ready === undefined) return;
+  if (isDrawing) {
+    isAskedAgain = true;
+    return;
+  }
   const field = (name: string) => (askForm.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement).value;
   const options: DrawOptions = {
     sampler: samplerNames.find((name) => name === field('sampler')) ?? 'ddim',
@@ -473,8 +530,15 @@ function askForPicture(): void {
     guidance: Number(field('guidance')),
     label: Number(field('label')) || 0,
   };
-  askButton.disabled = true;
+  isDrawing = askButton.disabled = true;
   run?.draw(options);
+}
+
+function endDrawing(): void {
+  isDrawing = askButton.disabled = false;
+  if (!isAskedAgain) return;
+  isAskedAgain = false;
+  askForPicture();
 }
 
 function connect(): void {
@@ -492,16 +556,28 @@ function connect(): void {
   resetButton.addEventListener('click', () => {
     notify(undefined);
     // A reset keeps what the user chose: a paused run stays paused.
-    autoplay = state === 'running' || state === 'finished' || state === 'failed';
+    if (state !== 'loading' && state !== 'waiting') autoplay = state !== 'paused';
     void start();
   });
-  downloadButton.addEventListener('click', () => run?.request('weights'));
-  downloadRunButton.addEventListener('click', () => run?.request('run'));
+  for (const [button, request] of [
+    [downloadButton, 'weights'],
+    [downloadRunButton, 'run'],
+  ] as const) {
+    button.addEventListener('click', () => {
+      button.disabled = true;
+      run?.request(request);
+    });
+  }
   byId('share', HTMLButtonElement).addEventListener('click', () => {
     navigator.clipboard.writeText(location.href).then(
       () => setText('shared', 'Copied. The link contains these settings only, no pictures and no weights.'),
       () => setText('shared', `Copy this address: ${location.href}`),
     );
+  });
+  // As a link it would change the address, which has the settings.
+  byId('skip', HTMLAnchorElement).addEventListener('click', (event) => {
+    event.preventDefault();
+    byId('stage', HTMLElement).focus();
   });
 
   setOptions(askForm.elements.namedItem('sampler') as HTMLSelectElement, {
@@ -517,9 +593,7 @@ function connect(): void {
   });
   const guidance = askForm.elements.namedItem('guidance') as HTMLInputElement;
   guidance.addEventListener('input', () => setText('guidance-value', guidance.value));
-  guidance.addEventListener('change', () => {
-    if (!askButton.disabled) askForPicture();
-  });
+  guidance.addEventListener('change', askForPicture);
   byId('pictures-0', HTMLCanvasElement).addEventListener('click', (event) => {
     const { left, top, width, height } = (event.currentTarget as HTMLElement).getBoundingClientRect();
     const column = Math.floor((4 * (event.clientX - left)) / width);
@@ -528,50 +602,71 @@ function connect(): void {
     const label = askForm.elements.namedItem('label') as HTMLSelectElement;
     (askForm.elements.namedItem('noise') as HTMLInputElement).value = String(number);
     if (label.options.length > 0) label.selectedIndex = number % label.options.length;
-    if (!askButton.disabled) askForPicture();
+    askForPicture();
   });
   frameSlider.addEventListener('input', showFrame);
   forwardSlider.addEventListener('input', showForward);
-  earlierSlider.addEventListener('input', showDrawing);
+  earlierSlider.addEventListener('input', lookBack);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', showDensities);
 
-  const change = (next: PlaygroundConfig): void => {
+  /** Changes that are made while another one loads its images: only the last one counts. */
+  let changes = 0;
+  const change = async (next: PlaygroundConfig): Promise<void> => {
+    const mine = ++changes;
+    notify(undefined);
+    const isOwn = next.data === 'drawings' || next.data === 'files';
+    const isMissing = !isOwn && (await imagesOf(next.data)) === undefined;
+    if (mine !== changes) return;
+    if (isMissing) {
+      // The run continues, and the notice says why.
+      controls.show(config);
+      history.replaceState(null, '', formatFragment(config));
+      return;
+    }
     config = withModelLr(config, next);
     controls.show(config);
     autoplay ||= state === 'running';
-    notify(undefined);
-    void start();
+    await start();
   };
-  const controls = createControls(change, notify);
+  const controls = createControls((next) => void change(next), notify);
   const show = (shown: PlaygroundConfig): void => controls.show(shown);
   byId('twins-on', HTMLButtonElement).addEventListener('click', () => {
     const next = { ...config, twins: true };
     show(next);
-    change(next);
+    void change(next);
     byId('stage', HTMLElement).focus();
   });
-  const readAddress = (): void => {
-    const parsed = parseFragment(location.hash);
-    ({ config } = parsed);
-    notify(
-      parsed.problems.length > 0
-        ? `The settings in the address were refused: ${parsed.problems.join('; ')}. These are the default settings.`
-        : undefined,
-    );
-    show(config);
-  };
+  const refusal = (problems: readonly string[]): string =>
+    `The settings in the address were refused: ${problems.join('; ')}.`;
   globalThis.addEventListener('hashchange', () => {
-    readAddress();
-    void start();
+    const { config: next, problems } = parseFragment(location.hash);
+    const isSame = formatFragment(next) === formatFragment(config);
+    if (problems.length === 0 && !isSame) {
+      void change(next);
+      return;
+    }
+    // The run keeps its settings.
+    history.replaceState(null, '', formatFragment(config));
+    if (problems.length > 0) notify(`${refusal(problems)} Nothing was changed.`);
   });
-  readAddress();
+  const { config: first, problems } = parseFragment(location.hash);
+  config = first;
+  if (problems.length > 0) notify(`${refusal(problems)} These are the default settings.`);
+  show(config);
   connectDrawing();
   connectFiles(show);
 }
 
 function connectDrawing(): void {
   const board = createBoard(byId('board', HTMLCanvasElement));
+  const undoButton = byId('board-undo', HTMLButtonElement);
   const made: Uint8Array[] = [];
+  const show = (text: (count: string) => string): void => {
+    const count = `${made.length} ${made.length === 1 ? 'drawing' : 'drawings'}`;
+    setText('board-state', text(count));
+    trainOnDrawings.textContent = `Train on ${count}`;
+    trainOnDrawings.disabled = undoButton.disabled = made.length === 0;
+  };
   byId('board-clear', HTMLButtonElement).addEventListener('click', () => board.clear());
   byId('board-add', HTMLButtonElement).addEventListener('click', () => {
     if (board.pixels.every((value) => value === 0)) {
@@ -580,10 +675,11 @@ function connectDrawing(): void {
     }
     made.push(board.pixels.slice());
     board.clear();
-    const count = `${made.length} ${made.length === 1 ? 'drawing' : 'drawings'}`;
-    setText('board-state', `Added. ${count} so far.`);
-    trainOnDrawings.textContent = `Train on ${count}`;
-    trainOnDrawings.disabled = false;
+    show((count) => `Added. ${count} so far.`);
+  });
+  undoButton.addEventListener('click', () => {
+    made.pop();
+    show((count) => `The last one was removed. ${count} left.`);
   });
   trainOnDrawings.addEventListener('click', () => {
     own.drawings = drawnImages(made);
@@ -593,13 +689,18 @@ function connectDrawing(): void {
 }
 
 function connectFiles(show: (config: PlaygroundConfig) => void): void {
+  /** Numbers the choices: of two that are read at the same time, the later one counts. */
+  let choices = 0;
   const use = async (files: readonly File[]): Promise<void> => {
+    const mine = ++choices;
+    notify(`Reading ${files.length.toLocaleString('en-US')} files…`);
     const { images, refused } = await readImageFiles(files);
+    if (mine !== choices) return;
     if (images === undefined) {
       notify('None of these files is an image that this browser can read.');
       return;
     }
-    notify(refused === 0 ? undefined : `${refused} of ${files.length} files were left out: not images, or too large.`);
+    notify(refused === 0 ? undefined : `${refused} of ${files.length} files were left out: ${whyRefused}.`);
     own.files = images;
     config = { ...config, data: 'files' };
     show(config);
@@ -622,8 +723,19 @@ function connectFiles(show: (config: PlaygroundConfig) => void): void {
 }
 
 async function openPage(): Promise<void> {
+  setState('loading');
   connect();
+  const main = document.querySelector('main')!;
+  // What is done before the page reloads itself would be lost.
+  main.inert = true;
   const problem = await prepareIsolation();
+  main.inert = false;
+  if (!isSecureContext) {
+    setState('failed');
+    resetButton.disabled = byId('controls', HTMLFormElement).inert = true;
+    notify('Training needs https, or http on localhost: browsers do not give other addresses what it uses.');
+    return;
+  }
   if (problem !== undefined && byId('notice', HTMLElement).hidden) notify(problem);
   await start(true);
 }

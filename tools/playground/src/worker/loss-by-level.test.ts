@@ -7,4 +7,6 @@ it('averages the losses of each range of timesteps', () => {
   expect([...levels.values]).toEqual([2, 5, Number.NaN, 7]);
   levels.add([99, 50], [1, 2]);
   expect([...levels.values]).toEqual([2, 5, 2, 4]);
+  levels.add([0, 99], [Infinity, Number.NaN]);
+  expect([...levels.values]).toEqual([2, 5, 2, 4]);
 });

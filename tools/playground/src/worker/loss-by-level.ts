@@ -11,9 +11,10 @@ export class LossByLevel {
     this.values = new Float32Array(ranges).fill(Number.NaN);
   }
 
-  /** Adds the losses [N] at timesteps [N], integers in [0, T). */
+  /** Adds the losses [N] at timesteps [N], integers in [0, T). Losses that are not finite are left out. */
   add(timesteps: ArrayLike<number>, losses: ArrayLike<number>): void {
     for (let i = 0; i < losses.length; i++) {
+      if (!Number.isFinite(losses[i])) continue;
       const range = Math.floor((timesteps[i]! * this.values.length) / this.timesteps);
       const before = this.values[range]!;
       this.values[range] = Number.isNaN(before)

@@ -63,8 +63,9 @@ export type DeviceProbe = Readonly<Record<string, number | string>>;
 /** A line of the log of a stored run. */
 export interface HistoryPoint {
   readonly step: number;
-  /** Mean loss since the previous line. */
+  /** Mean loss since the previous line, and the second network's. */
   readonly loss: number;
+  readonly second?: number;
   /** Seconds of training up to this step. */
   readonly seconds: number;
 }
@@ -88,6 +89,8 @@ export type Report =
       readonly noise: Float32Array;
       /** True if a reload continues this run; otherwise the reason why not. */
       readonly isStored: true | string;
+      /** What the user should know, such as why a stored run was not continued. */
+      readonly note?: string;
       /** Images of the stored run, if the page did not send any. */
       readonly data?: TrainingImages;
       /** Steps done, and the log, of the stored run; 0 and empty for a new one. */
@@ -124,7 +127,9 @@ export type Report =
   | { readonly type: 'weights'; readonly bytes: Uint8Array<ArrayBuffer>; readonly step: number }
   /** The run as a zip archive. */
   | { readonly type: 'run'; readonly zip: Blob; readonly step: number }
-  /** The archive could not be made. */
-  | { readonly type: 'notPacked'; readonly message: string }
+  /** A request that failed; training continues. */
+  | { readonly type: 'refused'; readonly request: 'draw' | 'weights' | 'run'; readonly message: string }
+  /** Whether the last pictures and the run were saved: a message if not. */
+  | { readonly type: 'saved'; readonly problem: string | undefined; readonly step: number }
   | { readonly type: 'finished' }
   | { readonly type: 'failed'; readonly message: string; readonly code: string | undefined };

@@ -28,6 +28,18 @@ const drawingsFile = 'pictures.bin';
 /** All pictures of all networks start from the noises of this seed. */
 export const samplingSeed = 1;
 
+/** Another tab has the run, the storage is full, or the browser cannot write files: nothing is stored. */
+const notStorable: ReadonlySet<string> = new Set(['RUN_LOCKED', 'DISK_FULL', 'WRITE_FAILED']);
+/** The stored run is another training, by an earlier version of this page perhaps, or damaged. */
+const notResumable: ReadonlySet<string> = new Set([
+  'RESUME_MISMATCH',
+  'DATA_MISMATCH',
+  'CONFIG_INVALID',
+  'CONFIG_UNKNOWN_FIELD',
+  'CHECKPOINT_INVALID',
+  'FILE_INVALID',
+]);
+
 export interface OpenOptions {
   readonly config: PlaygroundConfig;
   readonly data: TrainingImages;
@@ -70,17 +82,28 @@ export class Model {
     readonly setup: TrainingSetup,
     /** Whether a reload continues this run; otherwise the reason why not. */
     readonly isStored: true | string,
+    /** What the user should know about how the run was opened. */
+    readonly notes: readonly string[],
     private readonly training: BrowserTraining,
     private readonly store: RunStore,
   ) {}
 
   static async open({ config, data, device, index, ort, resume }: OpenOptions): Promise<Model> {
     const dataset = createMemoryDataset({ ...data, ...(data.labels && { labels: data.labels }) });
-    const start = async (store: RunStore, overwrite: boolean, isStored: true | string): Promise<Model> => {
+    const start = async (
+      store: RunStore,
+      overwrite: boolean,
+      isStored: true | string,
+      notes: string[] = [],
+    ): Promise<Model> => {
       const given = trainingConfig(config, data, index);
-      const training = createBrowserTraining(given, { store, dataset, ort, device, overwrite });
+      let isOpen = false;
+      const onNote = (text: string): void => void (isOpen || notes.push(text));
+      const training = createBrowserTraining(given, { store, dataset, ort, device, overwrite, onNote });
       const run = await training.open();
-      return new Model(run, createTrainingSetup(run.config, batchSource(dataset), true), isStored, training, store);
+      isOpen = true;
+      const setup = createTrainingSetup(run.config, batchSource(dataset), true);
+      return new Model(run, setup, isStored, notes, training, store);
     };
     let store: RunStore;
     try {
@@ -91,13 +114,13 @@ export class Model {
     try {
       return await start(store, !resume, true);
     } catch (error) {
-      const code = error instanceof DmError ? error.code : undefined;
-      // Another tab has the run, or the storage is full: this one trains without storing anything.
-      if (code === 'RUN_LOCKED' || code === 'DISK_FULL') {
-        return start(createMemoryStore(runName(index)), true, messageOf(error));
-      }
-      if (!resume) throw error;
-      return start(store, true, true); // another training, or damaged
+      const code = error instanceof DmError ? error.code : '';
+      if (notStorable.has(code)) return start(createMemoryStore(runName(index)), true, messageOf(error));
+      // Other errors may pass: the stored run is not overwritten because of them.
+      if (!resume || !notResumable.has(code)) throw error;
+      return start(store, true, true, [
+        `The stored run could not be continued, so training starts again: ${messageOf(error)}`,
+      ]);
     }
   }
 
@@ -111,19 +134,30 @@ export class Model {
     return this.training.step();
   }
 
-  /** The averaged weights as a safetensors file, from a checkpoint of this step. */
-  async weightsFile(): Promise<Uint8Array<ArrayBuffer>> {
-    const { path } = await this.training.checkpoint();
-    return (await this.store.read(`${path}/ema.safetensors`)) as Uint8Array<ArrayBuffer>;
+  /** Saves a checkpoint, unless this step is saved. */
+  async save(): Promise<void> {
+    await this.training.checkpoint();
   }
 
-  /** The run as a zip archive, with its data and a checkpoint of this step. */
-  async zip(): Promise<Blob> {
-    await this.training.checkpoint();
+  /** Of a closed run, so that it continues from an earlier step. */
+  async removeCheckpointsAfter(step: number): Promise<void> {
+    for (const { path } of await this.store.list()) {
+      const [, number] = /^checkpoints\/step-(\d+)\//.exec(path) ?? [];
+      if (number !== undefined && Number(number) > step) await this.store.remove(path);
+    }
+  }
+
+  /** The averaged weights as a safetensors file. */
+  weightsFile(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.training.weights();
+  }
+
+  /** The run as a zip archive, with its data and the checkpoint of this step, which must be saved. */
+  zip(): Promise<Blob> {
     return exportRunZip(this.store);
   }
 
-  /** Saves the run, and returns the state that samplers use: the averaged weights. */
+  /** The state that samplers use: the averaged weights. */
   async averagedWeights(): Promise<Arrays> {
     const { model, layout, bufferLayout } = this.setup;
     const weights = loadWeights(model, parseSafetensors(await this.weightsFile()).tensors);
@@ -145,7 +179,7 @@ export class Model {
     const bytes = await this.store.read('metrics.jsonl');
     const lines = bytes === undefined ? [] : new TextDecoder().decode(bytes).split('\n').slice(0, -1);
     return lines
-      .map((line) => JSON.parse(line) as HistoryPoint)
+      .flatMap((line) => parsedLine(line) ?? [])
       .filter(({ step }) => step <= this.run.step)
       .map(({ step, loss, seconds }) => ({ step, loss, seconds }));
   }
@@ -201,6 +235,15 @@ export class Model {
       await sampler.dispose();
     }
     return frames;
+  }
+}
+
+/** A line of the log; undefined if it is damaged. */
+function parsedLine(line: string): HistoryPoint | undefined {
+  try {
+    return JSON.parse(line) as HistoryPoint;
+  } catch {
+    return undefined;
   }
 }
 

@@ -7,7 +7,7 @@ import type { BrowserDevice } from '@dm/trainer/browser';
 import type { StepOutcome } from '@dm/trainer/core';
 import { toBytes, withDrawing } from '../data/picture-history.js';
 import { LossByLevel } from './loss-by-level.js';
-import type { Agreement, Report, Request } from './messages.js';
+import type { Agreement, HistoryPoint, Report, Request } from './messages.js';
 import { createSampler, messageOf, Model, samplingSeed, storedImages } from './model.js';
 import { PictureSchedule } from './picture-schedule.js';
 
@@ -62,8 +62,8 @@ async function run(
     scope.postMessage({ type: 'needsImages' });
     return;
   }
-  const models = await openModels(start.resume, { config, data, ort });
-  const [first] = models as [Model, ...Model[]];
+  const { models, notes } = await openModels(start.resume, { config, data, ort });
+  const [first, second] = models as [Model, Model?];
   const { device } = first.run;
   const engine = await openOnnxEngine({ ort: await ort(device), device });
   const sampler = createSampler(engine, first.setup, first.setup.config.sampler);
@@ -75,7 +75,8 @@ async function run(
     deviceProbe: await first.deviceProbe(),
     ...(start.data === undefined && { data }),
     step,
-    history: await first.history(),
+    history: joinedHistory(await first.history(), await second?.history()),
+    ...(notes.length > 0 && { note: notes.join(' ') }),
     drawings,
     seconds: secondsSince(began),
   });
@@ -94,9 +95,31 @@ async function run(
     const agreement = drawn.length === 2 ? agreementOf(drawn[0]!, drawn[1]!, data.shape) : undefined;
     scope.postMessage({ type: 'pictures', step, pictures: drawn, ...(agreement && { agreement }), seconds });
     drawings = withDrawing(drawings, { step, pictures: drawn.map(toBytes), ...(agreement && { agreement }) });
+    await saveAll();
     await first.storeDrawings(drawings);
   };
+  /** Without space, training continues. */
+  const saveAll = async (): Promise<void> => {
+    if (first.isStored !== true) return;
+    let problem: string | undefined;
+    for (const model of models) {
+      problem ??= await model.save().then(
+        () => undefined,
+        (error: unknown) => messageOf(error),
+      );
+    }
+    scope.postMessage({ type: 'saved', problem, step });
+  };
+  /** A request whose failure does not end the training. */
+  const answer = async (request: 'draw' | 'weights' | 'run', work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      scope.postMessage({ type: 'refused', request, message: messageOf(error) });
+    }
+  };
   await draw();
+  if (step === config.steps) scope.postMessage({ type: 'finished' });
 
   for (;;) {
     await eventLoopTurn();
@@ -106,17 +129,22 @@ async function run(
       else if (request.type === 'pause') isPlaying = false;
       else if (request.type === 'step') stepsWanted = step < config.steps ? stepsWanted + 1 : 0;
       else if (request.type === 'draw') {
-        const frames = await first.drawFrames(engine, request.options);
-        scope.postMessage({ type: 'drawn', options: request.options, frames, step });
+        const { options } = request;
+        await answer('draw', async () => {
+          const frames = await first.drawFrames(engine, options);
+          scope.postMessage({ type: 'drawn', options, frames, step });
+        });
       } else if (request.type === 'weights') {
-        const bytes = await first.weightsFile();
-        scope.postMessage({ type: 'weights', bytes, step }, [bytes.buffer]);
+        await answer('weights', async () => {
+          const bytes = await first.weightsFile();
+          scope.postMessage({ type: 'weights', bytes, step }, [bytes.buffer]);
+        });
       } else if (request.type === 'run') {
-        // Without space for a checkpoint or the archive, training continues.
-        const packed = await first.zip().catch(messageOf);
-        scope.postMessage(
-          typeof packed === 'string' ? { type: 'notPacked', message: packed } : { type: 'run', zip: packed, step },
-        );
+        await answer('run', async () => {
+          // Both networks, so that a reload finds them at the same step.
+          for (const model of models) await model.save();
+          scope.postMessage({ type: 'run', zip: await first.zip(), step });
+        });
       } else throw new TypeError(`the request "${request.type}" is not expected here`);
     }
     if (!isPlaying && stepsWanted === 0) continue;
@@ -130,7 +158,8 @@ async function run(
     step++;
     const seconds = secondsSince(stepping);
     schedule.addStep(seconds);
-    const [{ sample, result, skipped }] = outcomes as [StepOutcome, ...StepOutcome[]];
+    const [{ sample, result }] = outcomes as [StepOutcome, ...StepOutcome[]];
+    const skipped = outcomes.find((outcome) => outcome.skipped !== undefined)?.skipped;
     levels.add(sample.timesteps, result.losses);
     scope.postMessage({
       type: 'step',
@@ -152,21 +181,41 @@ async function run(
   }
 }
 
-/** Opens the networks; those that were stored after different numbers of steps start again together. */
+/**
+ * Opens the networks. Those that were stored after different numbers of steps go back to the last one that all have, or start
+ * again together.
+ */
 async function openModels(
   resume: boolean,
   options: Pick<Parameters<typeof Model.open>[0], 'config' | 'data' | 'ort'>,
-): Promise<Model[]> {
+  isSecondTry = false,
+): Promise<{ readonly models: Model[]; readonly notes: readonly string[] }> {
   const models: Model[] = [];
   for (let index = 0; index < (options.config.twins ? 2 : 1); index++) {
     // Both on one device, which the first one may have measured.
     const device = models[0]?.run.device ?? options.config.device;
     models.push(await Model.open({ ...options, device, index, resume }));
   }
-  const isTogether = models.every(({ run: { step } }) => step === models[0]!.run.step);
-  if (isTogether) return models;
-  for (const model of models) await model.close();
-  return openModels(false, options);
+  const steps = models.map((model) => model.run.step);
+  const least = Math.min(...steps);
+  const isTogether = steps.every((step) => step === least);
+  if (isTogether) return { models, notes: models.flatMap(({ notes }) => notes) };
+  for (const model of models) {
+    await model.close();
+    await model.removeCheckpointsAfter(least);
+  }
+  if (!isSecondTry) return openModels(resume, options, true);
+  const again = await openModels(false, options);
+  return { ...again, notes: ['The two networks were saved at different steps, so training starts again.'] };
+}
+
+/** The log of the first network, with the second one's losses at the same steps. */
+function joinedHistory(first: readonly HistoryPoint[], second: readonly HistoryPoint[] = []): HistoryPoint[] {
+  const losses = new Map(second.map(({ step, loss }) => [step, loss]));
+  return first.map((point) => {
+    const loss = losses.get(point.step);
+    return loss === undefined ? point : { ...point, second: loss };
+  });
 }
 
 function agreementOf(a: Float32Array, b: Float32Array, shape: readonly number[]): Agreement | undefined {

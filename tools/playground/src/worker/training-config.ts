@@ -45,10 +45,11 @@ export function trainingConfig(config: PlaygroundConfig, data: TrainingImages, m
     batchSize: config.batch,
     totalSteps: config.steps,
     logEvery: 5,
-    // The worker saves whenever it draws pictures, and draws them with its own sampler.
+    // The worker saves whenever it draws pictures, and draws them with its own sampler. Of two networks, one may have been
+    // saved when the page was closed: the one before makes them start together.
     sampleEvery: 0,
     samples: 1,
-    checkpoints: { every: 0, minutes: null, keepLast: 1 },
+    checkpoints: { every: 0, minutes: null, keepLast: 2 },
     seed: config.seed + 1_000_000 * model,
     sampler: { type: 'ddim', steps: 8, guidance: 1, path: { type: 'discrete', spacing: 'trailing' } },
   };
