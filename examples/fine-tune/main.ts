@@ -1,5 +1,6 @@
 // Fine-tunes a diffusers pipeline: `tsx main.ts path/to/pipeline folder:path/to/images`.
 import { readFile, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { exportModel, generateSamples, importPipeline, train, writeImages } from '@dm/trainer';
 import type { Config, PartialConfig } from '@dm/trainer';
 import { writeOwnPipeline, writeWhiteDigits } from './stand-ins.js';
@@ -8,14 +9,17 @@ const isSmoke = process.argv.includes('--smoke');
 const size: PartialConfig = isSmoke
   ? { totalSteps: 2, batchSize: 4, samples: 2, sampler: { type: 'ddim', steps: 2 } }
   : { totalSteps: 1300 };
-// Running this again replaces what it wrote; `importPipeline` and `exportModel` do not replace anything.
+const given = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+// Running this again replaces what it wrote, except the folder that it is given; `importPipeline` and `exportModel` do not
+// replace anything.
 for (const name of ['pretrained', 'pretrained-run', 'imported', 'fine-tuned', 'fine-tuned-pipeline']) {
-  await rm(`runs/${name}`, { recursive: true, force: true });
+  const isGiven = given.some((argument) => resolve(argument.replace(/^folder:/, '')) === resolve('runs', name));
+  if (!isGiven) await rm(`runs/${name}`, { recursive: true, force: true });
 }
 const [
   pipeline = await writeOwnPipeline('runs/pretrained', size),
   data = await writeWhiteDigits('runs/white-digits.npz', isSmoke ? 64 : 6000),
-] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+] = given;
 
 // The folder of `save_pretrained` becomes a run of 0 steps: `dm sample` works on it too.
 const imported = await importPipeline({ folder: pipeline, out: 'runs/imported', onNote: console.log });

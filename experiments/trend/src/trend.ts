@@ -84,15 +84,15 @@ export const trend: Experiment<CurveTrial, CurveResult> = {
         'linear decay, and momentum decay, in octaves, and in two more if the best one is at an edge; the finals have the minimum of the parabola ' +
         'through the best rate and its neighbors, or the best rate, if the next one has a loss above 1.2 times the best. The constant rate is then ' +
         `trained for ${BASELINE_LENGTH} times the steps, and halved if that fails, or ends above 1.2 times the best loss of the tuning; the half is not confirmed, nor are the rates of recipes, which are tuned at their full length. Tuning is with one seed, on ${tuning} of ${holdOut} held-out training images; the finals have ` +
-        `other seeds and ${final} test images. A rate that is off by half an octave costs about .3% of the loss in earlier grids, which is up to .07 in the ` +
-        'logarithm of a speed-up.',
+        `other seeds and ${final} test images. A rate that is off by half an octave costs .19 to .44% of the loss in the experiments \`momentum-grid\` and \`recipe-search\`: ` +
+        'if the loss falls by 3% per octave of images, .3% are .07 in the logarithm of a speed-up.',
       'On MNIST, a point counts if the baseline, after as many steps as the recipes have, passes the gate of the primary experiment: at most 1.2 times the loss of ' +
         'the Wiener filter in each noise range (2 below log SNR -3), and at most .95 times from 0 on.',
       'A line through the log speed-ups against the logarithm of length or width is fitted for each recipe and seed. Its slope, per octave, has a 95% ' +
         'interval from the table of slopes, recipes x seeds; of a bound, an end of the interval is open. p: for a slope of 0, adjusted by ' +
         `Holm's method. Bend: the slope between the last two points minus the one between the first two. The speed-up ${BEYOND} octaves beyond the last point is given ` +
         'with a 95% interval for the line of one more seed, and assumes that the line continues.',
-      'Unlike the plan, the widths are x1/2 to x2 instead of x1/2 to x4, no recipe has 51,200 steps at the size `laptop`, and networks that predict epsilon are left out: with ' +
+      'Left out: width x4, recipes with 51,200 steps at the size `laptop`, and networks that predict epsilon: with ' +
         '800 steps, theirs did not reach the Wiener filter (experiment `speedup`).',
     ];
   },

@@ -209,9 +209,13 @@ export interface TunedRate extends BestRate {
 /** Of a rate above the best one that counts as failed, as a multiple of the best loss. */
 const failedRatio = 1.2;
 
+/** The runs of a family at a point with given learning rates. */
+const runsAt = (results: StageResults<CurveResult>, point: Point, family: Family): CurveResult[] =>
+  [...results.values()].flat().filter(({ arm }) => arm.startsWith(`${family}-${pointName(point)}-lr`));
+
 /** The best learning rate of a family at a point; undefined if none was tried. */
 export function tunedRate(rates: StageResults<CurveResult>, point: Point, family: Family): TunedRate | undefined {
-  const own = [...rates.values()].flat().filter(({ arm }) => arm.startsWith(`${family}-${pointName(point)}-lr`));
+  const own = runsAt(rates, point, family);
   const best = bestRate(own);
   if (best === undefined) return undefined;
   const logLoss = (lr: number) => {
@@ -239,9 +243,10 @@ export function finalRate(
   family: Family,
 ): number {
   const { fitted, loss } = tunedRate(rates, point, family)!;
-  const runs = [...confirm.values()].flat().filter(({ arm }) => arm.startsWith(`${family}-${pointName(point)}-lr`));
   // A run that dies early need not rise: its loss must be as low as the shorter run's.
-  const hasFailed = runs.some((run) => failedAt(run) !== undefined || finalLoss(run) > failedRatio * loss);
+  const hasFailed = runsAt(confirm, point, family).some(
+    (run) => failedAt(run) !== undefined || finalLoss(run) > failedRatio * loss,
+  );
   return hasFailed ? Number((fitted / 2).toPrecision(2)) : fitted;
 }
 

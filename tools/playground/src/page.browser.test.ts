@@ -361,6 +361,29 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
     expect(messages.filter((message) => !message.includes('404'))).toEqual([]);
   });
 
+  it('leaves the stored run as it is if only one of two networks can be stored', async () => {
+    const address = `${urls.isolated}${small}&twins=1&model=dit`;
+    const page = await open(address, { reducedMotion: 'reduce' });
+    await waitForPictures(page, 0);
+    await page.click('#step');
+    await waitForPictures(page, 1);
+    await page.waitForTimeout(500); // for the files of the pictures
+    await page.goto('about:blank');
+    const other = await context!.newPage();
+    await other.goto(`${urls.isolated}service-worker.js`);
+    await other.evaluate(`new Promise((held) => {
+      navigator.locks.request('dm-runs/opfs/playground-1', () => new Promise(() => held()));
+    })`);
+    await page.goto(address);
+    await waitForPictures(page, 0);
+    expect(await page.locator('#saved').textContent()).toMatch(/^Not saved/);
+    await other.close();
+    await page.goto('about:blank');
+    await page.goto(address);
+    await waitForPictures(page, 1);
+    expect(await stepsDone(page)).toBe(1);
+  });
+
   it('refuses a hostile address, and uses the default settings', async () => {
     const page = await open(`${urls.isolated}#batch=100000&data=<img src=x onerror=alert(1)>&__proto__=1&steps=50`, {
       reducedMotion: 'reduce',

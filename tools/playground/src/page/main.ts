@@ -400,7 +400,7 @@ function showPictures({ step: at, pictures, agreement }: Extract<Report, { type:
   if (data === undefined) return;
   const isRedrawn = drawings.at(-1)?.step === at;
   drawings = withDrawing(drawings, { step: at, pictures: pictures.map(toBytes), ...(agreement && { agreement }) });
-  // Who looks back is not interrupted by new pictures, unless those are dropped that are looked at.
+  // New pictures do not interrupt somebody who looks back, unless the ones looked at are dropped.
   const before = lookedAt;
   showEarlierSlider();
   if (lookedAt === undefined || lookedAt !== before) showDrawing();
@@ -568,12 +568,16 @@ function connect(): void {
       run?.request(request);
     });
   }
-  byId('share', HTMLButtonElement).addEventListener('click', () => {
-    navigator.clipboard.writeText(location.href).then(
-      () => setText('shared', 'Copied. The link contains these settings only, no pictures and no weights.'),
-      () => setText('shared', `Copy this address: ${location.href}`),
-    );
-  });
+  /** Browsers have a clipboard with https only. */
+  const share = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      setText('shared', 'Copied. The link contains these settings only, no pictures and no weights.');
+    } catch {
+      setText('shared', `Copy this address: ${location.href}`);
+    }
+  };
+  byId('share', HTMLButtonElement).addEventListener('click', () => void share());
   // As a link it would change the address, which has the settings.
   byId('skip', HTMLAnchorElement).addEventListener('click', (event) => {
     event.preventDefault();

@@ -49,6 +49,8 @@ export interface OpenOptions {
   readonly device: BrowserDevice | 'auto';
   /** Continue the stored run, if it is the same training; otherwise it is replaced. */
   readonly resume: boolean;
+  /** Why the run is not to be stored; then what is stored is neither read nor changed. */
+  readonly unstored?: string | undefined;
 }
 
 /** The images of the stored run, which the page does not have after a reload if they were drawn or dropped. */
@@ -88,7 +90,7 @@ export class Model {
     private readonly store: RunStore,
   ) {}
 
-  static async open({ config, data, device, index, ort, resume }: OpenOptions): Promise<Model> {
+  static async open({ config, data, device, index, ort, resume, unstored }: OpenOptions): Promise<Model> {
     const dataset = createMemoryDataset({ ...data, ...(data.labels && { labels: data.labels }) });
     const start = async (
       store: RunStore,
@@ -105,17 +107,19 @@ export class Model {
       const setup = createTrainingSetup(run.config, batchSource(dataset), true);
       return new Model(run, setup, isStored, notes, training, store);
     };
+    const startUnstored = (reason: string) => start(createMemoryStore(runName(index)), true, reason);
+    if (unstored !== undefined) return startUnstored(unstored);
     let store: RunStore;
     try {
       store = await openOpfsStore(runName(index));
     } catch (error) {
-      return start(createMemoryStore(runName(index)), true, messageOf(error));
+      return startUnstored(messageOf(error));
     }
     try {
       return await start(store, !resume, true);
     } catch (error) {
       const code = error instanceof DmError ? error.code : '';
-      if (notStorable.has(code)) return start(createMemoryStore(runName(index)), true, messageOf(error));
+      if (notStorable.has(code)) return startUnstored(messageOf(error));
       // Other errors may pass: the stored run is not overwritten because of them.
       if (!resume || !notResumable.has(code)) throw error;
       return start(store, true, true, [

@@ -187,7 +187,7 @@ async function run(
  */
 async function openModels(
   resume: boolean,
-  options: Pick<Parameters<typeof Model.open>[0], 'config' | 'data' | 'ort'>,
+  options: Pick<Parameters<typeof Model.open>[0], 'config' | 'data' | 'ort' | 'unstored'>,
   isSecondTry = false,
 ): Promise<{ readonly models: Model[]; readonly notes: readonly string[] }> {
   const models: Model[] = [];
@@ -195,6 +195,12 @@ async function openModels(
     // Both on one device, which the first one may have measured.
     const device = models[0]?.run.device ?? options.config.device;
     models.push(await Model.open({ ...options, device, index, resume }));
+  }
+  const reasons = models.flatMap(({ isStored }) => (isStored === true ? [] : [isStored]));
+  if (reasons.length > 0 && reasons.length < models.length) {
+    // The run of the other network stays as it is: alone, it would start again together with the one that is not stored.
+    for (const model of models) await model.close();
+    return openModels(resume, { ...options, unstored: reasons[0] });
   }
   const steps = models.map((model) => model.run.step);
   const least = Math.min(...steps);
