@@ -105,16 +105,18 @@ function dataSets(): Plugin {
   };
 }
 
-/** Adds the service worker, with the list of all files that it stores. The WebGPU runtime is stored when first used. */
+/** Adds the service worker, with the lists of the files that it stores. The WebGPU runtime is stored when first used. */
 function serviceWorker(): Plugin {
   return {
     name: 'playground-service-worker',
     apply: 'build',
     enforce: 'post',
     generateBundle(_options, bundle) {
-      const files = Object.keys(bundle)
-        .filter((file) => !/webgpu|jspi|\.map$/.test(file))
+      const all = Object.keys(bundle)
+        .filter((file) => !file.endsWith('.map'))
         .toSorted();
+      const isLater = (file: string): boolean => /webgpu|jspi/.test(file);
+      const files = all.filter((file) => !isLater(file));
       const version = createHash('sha256');
       for (const file of files) {
         const entry = bundle[file]!;
@@ -122,7 +124,8 @@ function serviceWorker(): Plugin {
       }
       const source = readFileSync(new URL('src/service-worker.js', import.meta.url), 'utf8')
         .replace('__VERSION__', version.digest('hex').slice(0, 16))
-        .replace("['__FILES__']", JSON.stringify(['./', ...files]));
+        .replace("['__FILES__']", JSON.stringify(['./', ...files]))
+        .replace("['__LATER_FILES__']", JSON.stringify(all.filter(isLater)));
       this.emitFile({ type: 'asset', fileName: 'service-worker.js', source });
     },
   };

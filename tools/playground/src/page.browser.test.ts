@@ -1,6 +1,6 @@
 /** The built page in Chromium. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -244,6 +244,31 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
     await page.click('#play');
     await waitForSteps(page, 1);
     expect(messages).toEqual([]);
+  });
+
+  it('leaves an address that serves another page later', async () => {
+    const copy = mkdtempSync(join(tmpdir(), 'dm-playground-'));
+    cpSync(folder, copy, { recursive: true });
+    const { server: other, url } = await serveFolder(copy, false);
+    try {
+      const page = await open(`${url}${small}`, { reducedMotion: 'reduce' });
+      await page.waitForFunction('crossOriginIsolated', undefined, { timeout: 60_000 });
+      await waitForPictures(page, 0);
+      // A server in trouble is not another page.
+      rmSync(join(copy, 'index.html'));
+      await page.reload();
+      await waitForPictures(page, 0);
+      writeFileSync(join(copy, 'index.html'), '<title>Another project</title>');
+      await page.reload();
+      expect(await page.title()).toBe('Another project');
+      expect(await page.evaluate('navigator.serviceWorker.getRegistrations().then((all) => all.length)')).toBe(0);
+      expect(await page.evaluate('caches.keys()')).toEqual([]);
+      await page.reload();
+      expect(await page.evaluate('navigator.serviceWorker.controller')).toBe(null);
+    } finally {
+      other.close();
+      rmSync(copy, { recursive: true });
+    }
   });
 
   it('trains on image files, and continues after a reload', async () => {

@@ -1,7 +1,12 @@
 // Stores the page for use without a network, and adds the headers of cross-origin isolation, which WebAssembly threads
-// need and many hosts of static files cannot send. vite.config.ts fills in the version and the list of files.
+// need and many hosts of static files cannot send. vite.config.ts fills in the version and the lists of files.
 const cacheName = 'playground-__VERSION__';
 const files = ['__FILES__'];
+/** Stored when first used. */
+const laterFiles = ['__LATER_FILES__'];
+
+/** Milliseconds that a page waits for the network, to see whether it is still this one. */
+const longestWait = 3000;
 
 globalThis.addEventListener('install', (event) => {
   const store = async () => {
@@ -31,7 +36,30 @@ function isolated(response) {
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
-async function respond(request) {
+/** Whether the answer is the playground's page: on localhost, another project may use the same port later. */
+async function isPlayground(answer) {
+  return (await answer.clone().text()).includes('<meta name="application-name" content="dm-playground"');
+}
+
+/** The stored page, as long as the address does not serve another one. Then the worker and its files are removed. */
+async function respondWithPage(request) {
+  const cache = await caches.open(cacheName);
+  const stored = await cache.match('./');
+  let answer;
+  try {
+    answer = await fetch(request, { cache: 'no-cache', signal: AbortSignal.timeout(longestWait) });
+    if (stored === undefined) return answer.ok ? isolated(answer) : answer;
+    if (!answer.ok || (await isPlayground(answer))) return isolated(stored);
+  } catch (error) {
+    if (stored === undefined) throw error;
+    return isolated(stored); // without a network, or with a slow one
+  }
+  await globalThis.registration.unregister();
+  for (const name of await caches.keys()) if (name.startsWith('playground-')) await caches.delete(name);
+  return answer;
+}
+
+async function respondWithFile(request) {
   const cache = await caches.open(cacheName);
   const stored = await cache.match(request, { ignoreSearch: true });
   if (stored !== undefined) return isolated(stored);
@@ -40,8 +68,14 @@ async function respond(request) {
   return isolated(response);
 }
 
+const pathOf = (file) => new URL(file, globalThis.location.href).pathname;
+const pages = new Set(['./', './index.html'].map(pathOf));
+const others = new Set([...files, ...laterFiles].map(pathOf));
+
 globalThis.addEventListener('fetch', (event) => {
   const { request } = event;
-  if (request.method !== 'GET' || new URL(request.url).origin !== globalThis.location.origin) return;
-  event.respondWith(respond(request));
+  const { origin, pathname } = new URL(request.url);
+  if (request.method !== 'GET' || origin !== globalThis.location.origin) return;
+  if (pages.has(pathname)) event.respondWith(respondWithPage(request));
+  else if (others.has(pathname)) event.respondWith(respondWithFile(request));
 });

@@ -2,8 +2,8 @@
 const early = [1, 20, 50];
 
 /**
- * Decides when to draw the pictures again: early ones after fixed numbers of steps, then as soon as drawing has taken at
- * most `share` of the time.
+ * Decides when to draw the pictures again: early ones after fixed numbers of steps, then as soon as drawing
+ * and saving them has taken at most `share` of the time.
  */
 export class PictureSchedule {
   private trained = 0;
@@ -25,7 +25,7 @@ export class PictureSchedule {
     return this.lastDrawing <= this.share * (this.lastDrawing + this.trained);
   }
 
-  /** Records the seconds that pictures took after `step` steps. */
+  /** Records the seconds that drawing and saving took after `step` steps. */
   addDrawing(step: number, seconds: number): void {
     this.drawnAt = step;
     this.lastDrawing = seconds;

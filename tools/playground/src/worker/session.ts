@@ -91,12 +91,12 @@ async function run(
     const drawn: Float32Array[] = [];
     for (const model of models) drawn.push(await model.drawPictures(sampler));
     const seconds = secondsSince(drawing);
-    schedule.addDrawing(step, seconds);
     const agreement = drawn.length === 2 ? agreementOf(drawn[0]!, drawn[1]!, data.shape) : undefined;
     scope.postMessage({ type: 'pictures', step, pictures: drawn, ...(agreement && { agreement }), seconds });
     drawings = withDrawing(drawings, { step, pictures: drawn.map(toBytes), ...(agreement && { agreement }) });
     await saveAll();
     await first.storeDrawings(drawings);
+    schedule.addDrawing(step, secondsSince(drawing));
   };
   /** Without space, training continues. */
   const saveAll = async (): Promise<void> => {
