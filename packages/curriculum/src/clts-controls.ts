@@ -43,9 +43,12 @@ export function cltsTimeAverage(context: ScheduleContext, options?: Partial<Clts
 /**
  * CLTS with importance weights 1 / (T p_t): the expected loss is the same as with uniform timesteps; only its variance
  * differs.
- * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
+ * @throws {RangeError} if the context is invalid, an option is unknown or out of range, or `importanceCorrection` is false
  */
 export function cltsCorrected(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
+  if (options?.importanceCorrection === false) {
+    throw new RangeError('cltsCorrected: importanceCorrection must be true, got false; use clts without it');
+  }
   return { ...clts(context, { ...options, importanceCorrection: true }), name: 'cltsCorrected' };
 }
 

@@ -159,6 +159,13 @@ describe('controls of clts', () => {
     expect(density).toBeAllClose(mean, { atol: 1e-15 });
   });
 
+  it('cltsCorrected refuses to be uncorrected', () => {
+    expect(() => cltsCorrected(context, { importanceCorrection: false })).toThrowWith({
+      type: RangeError,
+      contains: ['cltsCorrected', 'importanceCorrection'],
+    });
+  });
+
   it('cltsCorrected leaves means over timesteps unbiased (integrated over u)', () => {
     const u = Float64Array.from({ length: 1_000_000 }, (_, i) => (i + 0.5) / 1_000_000);
     const f = (t: number): number => 1 + Math.sin(t / 90) + (t / T) ** 2;

@@ -27,18 +27,26 @@ function checkUniforms(u: ArrayLike<number>): void {
  * Inverse-CDF sampling: for each u in [0, 1) the smallest t with P(timestep <= t) > u, and how far u lies within the
  * probability of t, in [0, 1). `density` [T] sums to 1 up to rounding; a u above its sum gives the last timestep that
  * has mass.
+ * @throws {RangeError} if the density is not a distribution over the timesteps
  */
 function inverseCdf(
+  { name, numTimesteps }: Pick<DiscreteSchedule, 'name' | 'numTimesteps'>,
   density: Float64Array,
   u: ArrayLike<number>,
 ): { readonly timesteps: Int32Array; readonly within: Float64Array } {
+  if (density.length !== numTimesteps) {
+    throw new RangeError(`${name}: the density has ${density.length} entries for ${numTimesteps} timesteps`);
+  }
   const cdf = new Float64Array(density.length);
   let sum = 0;
   let last = 0;
   for (let t = 0; t < density.length; t++) {
-    if (density[t]! > 0) last = t;
-    cdf[t] = sum += density[t]!;
+    const mass = density[t]!;
+    if (!(mass >= 0)) throw new RangeError(`${name}: a density must be at least 0, entry ${t} is ${mass}`);
+    if (mass > 0) last = t;
+    cdf[t] = sum += mass;
   }
+  if (!(Math.abs(sum - 1) < 1e-6)) throw new RangeError(`${name}: the density sums to ${sum}; it must sum to 1`);
   const timesteps = new Int32Array(u.length);
   const within = new Float64Array(u.length);
   for (let n = 0; n < u.length; n++) {
@@ -87,7 +95,8 @@ export interface DiscreteSchedule {
 /**
  * Builds a schedule from a density, with inverse-CDF sampling. `sample` takes O(T + N log T): microseconds, negligible
  * compared with a training step.
- * @throws {RangeError} from its methods, if a uniform number is not in [0, 1)
+ * @throws {RangeError} from its methods, if a uniform number is not in [0, 1), or the density is not a distribution over the
+ * timesteps
  */
 export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
   const { name, numTimesteps, density, weights, initialState, update, mixture, continuous } = parts;
@@ -107,7 +116,7 @@ export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
       sample(step, u, state): TimestepSample {
         checkUniforms(u);
         const p = density(step, state);
-        const { timesteps } = inverseCdf(p, u);
+        const { timesteps } = inverseCdf(parts, p, u);
         return { timesteps, weights: weightsOf(p, timesteps) };
       },
       ...more,
@@ -117,7 +126,7 @@ export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
     checkUniforms(u);
     const { closedForm } = parts;
     if (closedForm) return Float64Array.from(u, (x) => closedFormQuantile(closedForm, continuous, x));
-    const { timesteps, within } = inverseCdf(p, u);
+    const { timesteps, within } = inverseCdf(parts, p, u);
     return within.map((part, n) => atFraction(continuous, (timesteps[n]! + part) / numTimesteps));
   };
   return {

@@ -73,7 +73,7 @@ export function snrFromSigma(sigma: ArrayLike<number>): Float64Array {
 
 /**
  * The weight on the network's squared error at each noise level: `snr` [N], each finite and >= 0, → [N]. `sigmaData` is
- * used by the prediction `edm`; default 0.5.
+ * used by the prediction `edm`; default 0.5. The one of a rule is separate: for EDM's weights of 1 on F, both must be equal.
  * @throws {RangeError} if an option is out of range, an SNR is not >= 0, or a weight is infinite
  */
 export function lossWeights(

@@ -66,6 +66,7 @@ export function localWorlds(size: number): World[] {
         await meet(rank, 'barrier', undefined);
       },
       describe() {},
+      busy: async (work) => work(),
       abort: (exitCode = 1) => process.exit(exitCode),
       async close() {
         await meet(rank, 'close', undefined);

@@ -53,6 +53,8 @@ class MpiWorld implements World {
   private readonly watchdog: Watchdog;
   private pending: string | undefined;
   private isClosed = false;
+  /** Calls of `busy` that are pending. */
+  private busyDepth = 0;
   private activity = 'its start';
 
   constructor({ mpi, library, stallSeconds, onStalled }: MpiWorldOptions) {
@@ -137,6 +139,15 @@ class MpiWorld implements World {
 
   describe(activity: string): void {
     this.activity = activity;
+  }
+
+  async busy<T>(work: () => T | Promise<T>): Promise<T> {
+    if (this.busyDepth++ === 0) this.watchdog.working(true);
+    try {
+      return await work();
+    } finally {
+      if (--this.busyDepth === 0 && !this.isClosed) this.watchdog.working(false);
+    }
   }
 
   abort(exitCode = 1): never {

@@ -55,20 +55,15 @@ export async function openWorld({
     mpi.finalize();
     throw mismatch(launcher, library, size);
   }
-  const world = await openMpiWorld({
-    mpi,
-    library: library.version,
-    stallSeconds,
-    onStalled: (error) => void report(error),
-  });
   /** The lowest rank that notices reports first; the others end with it, or report themselves if it cannot. */
   const report = async (error: MpiError): Promise<void> => {
-    await delay(Math.min(500 * world.rank, 3000));
+    await delay(Math.min(500 * mpi.rank(), 3000));
     if (onStalled !== undefined) return onStalled(error);
     process.stderr.write(`error: ${error.message}\n`);
-    world.abort();
+    process.exit(1); // ends all ranks, as any exit without `close` does
   };
-  return world;
+  // Already while it is opened, a rank can be lost.
+  return openMpiWorld({ mpi, library: library.version, stallSeconds, onStalled: (error) => void report(error) });
 }
 
 function secondsFromEnvironment(): number {

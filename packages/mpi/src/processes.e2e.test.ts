@@ -133,6 +133,34 @@ describe.each(launchers)('under mpirun of $name', (launcher) => {
     for (const part of ['step 12', 'barrier', `rank 1 on ${hostname()}`]) expect(error).toContain(part);
   });
 
+  it('names a rank that stops answering while the world is opened', async () => {
+    const asleep = `
+      import os from 'node:os';
+      import { syncBuiltinESMExports } from 'node:module';
+      if (Number(process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK) === 1) {
+        os.hostname = () => process.kill(process.pid, 'SIGSTOP');
+        syncBuiltinESMExports();
+      }
+      const { openWorld } = await import(${JSON.stringify(built)});
+      await openWorld();`;
+    const file = join(folder, 'asleep.mjs');
+    writeFileSync(file, asleep);
+    const { code, error } = await launch(launcher, 2, [file], { DM_MPI_STALL_SECONDS: '2' }).ended;
+    expect(code).not.toBe(0);
+    for (const part of ['its start', 'gather', 'rank 1']) expect(error).toContain(part);
+  });
+
+  it('waits for a rank that has announced work that blocks it', async () => {
+    const body = `
+      const block = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000);
+      const value = world.rank === 1 ? await world.busy(async () => { block(); return 5; }) : 0;
+      await world.barrier();
+      if (world.rank === 1) console.log(value);
+      await world.close();`;
+    const ended = await run(launcher, 2, body, { DM_MPI_STALL_SECONDS: '2' });
+    expect(ended).toEqual({ code: 0, out: '5\n', error: '' });
+  });
+
   it.runIf(launchers.length > 1)('refuses the library of another launcher, and names both', async () => {
     const other = libraries[launcher.name === 'MPICH' ? 'Open MPI' : 'MPICH'];
     const { code, error } = await run(launcher, 2, '', { DM_MPI_LIBRARY: other });

@@ -54,6 +54,25 @@ it('waits for ranks that are busy but answer', () => {
   stop();
 });
 
+it('waits longer for a rank that has announced work, until that is done', () => {
+  const { dogs, lost, asleep, stop } = connected(8);
+  dogs[2]!.working(true);
+  asleep.add(2);
+  dogs[0]!.waiting(true);
+  vi.advanceTimersByTime(200_000);
+  expect(lost[0]).toEqual([]);
+  vi.advanceTimersByTime(100_000);
+  expect(lost[0]).toEqual([2]);
+  asleep.delete(2);
+  dogs[2]!.working(false);
+  dogs[1]!.waiting(true);
+  vi.advanceTimersByTime(8000);
+  asleep.add(2);
+  vi.advanceTimersByTime(16_000);
+  expect(lost[1]).toEqual([2]);
+  stop();
+});
+
 it('asks nobody while it does not wait', () => {
   const { dogs, lost, asleep, stop } = connected(8);
   asleep.add(1);

@@ -1,20 +1,26 @@
 /**
  * Detects ranks that no longer answer: killed, stopped, cut off from the network, or caught in an endless loop.
  *
- * A rank that waits in a call for long sends a question to all others. Every process answers from a timer, whatever else
- * it is doing, so a rank that is merely busy (evaluating, or writing to a slow disk) is not taken for a lost one.
+ * A rank that waits in a call for long sends a question to all others. Every process answers from a timer, so a rank that is
+ * merely busy is not taken for a lost one, as long as its event loop turns. Work that may block it for long, such as the
+ * eigenvalues of a large matrix, is announced to all others before it begins.
  */
 import type { MpiFunctions, Request } from './functions.js';
 
 const tag = 7001;
 const question = 1;
 const answer = 2;
+const begins = 3;
+const ends = 4;
+
+/** A rank that has announced work may be silent for so many times as long as others. */
+const patience = 30;
 
 export interface WatchdogOptions {
   readonly mpi: Pick<MpiFunctions, 'startSend' | 'receive' | 'test'>;
   readonly rank: number;
   readonly size: number;
-  /** Seconds without an answer after which a rank counts as lost. */
+  /** Seconds without an answer after which a rank counts as lost; 30 times as long if it has announced work. */
   readonly seconds: number;
   /** Called once, with the ranks that do not answer. */
   readonly onLost: (ranks: readonly number[]) => void;
@@ -26,6 +32,8 @@ export class Watchdog {
   private waitingSince: number | undefined;
   private askedAt = 0;
   private readonly heardAt: number[];
+  /** Ranks that have announced work. */
+  private readonly busy = new Set<number>();
   private hasReported = false;
   /** Pending messages: their memory must outlive the send. */
   private sends: { readonly request: Request; readonly bytes: Uint8Array }[] = [];
@@ -42,6 +50,12 @@ export class Watchdog {
     this.waitingSince = isWaiting ? performance.now() : undefined;
   }
 
+  /** Announces work to all others, or that it is done. */
+  working(isWorking: boolean): void {
+    const { rank, size } = this.options;
+    for (let other = 0; other < size; other++) if (other !== rank) this.send(isWorking ? begins : ends, other);
+  }
+
   /** Answers questions. Also called between the last calls, so that no message is left. */
   serve(): void {
     const { mpi, rank, size } = this.options;
@@ -51,6 +65,8 @@ export class Watchdog {
       for (let message = mpi.receive(1, other, tag); message !== undefined; message = mpi.receive(1, other, tag)) {
         this.heardAt[other] = performance.now();
         if (message[0] === question) this.send(answer, other);
+        else if (message[0] === begins) this.busy.add(other);
+        else if (message[0] === ends) this.busy.delete(other);
       }
     }
   }
@@ -76,9 +92,10 @@ export class Watchdog {
       for (let other = 0; other < size; other++) if (other !== rank) this.send(question, other);
     }
     // Counted from the start of the wait at the earliest, since nobody was asked before.
-    const lost = [...this.heardAt.keys()].filter(
-      (other) => other !== rank && now - Math.max(this.heardAt[other]!, waitingSince) >= limit,
-    );
+    const lost = [...this.heardAt.keys()].filter((other) => {
+      const silent = now - Math.max(this.heardAt[other]!, waitingSince);
+      return other !== rank && silent >= (this.busy.has(other) ? patience * limit : limit);
+    });
     if (lost.length === 0) return;
     this.hasReported = true;
     onLost(lost);

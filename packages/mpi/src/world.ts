@@ -39,6 +39,11 @@ export interface World {
   barrier(): Promise<void>;
   /** Names what this process is doing, for the error of the watchdog, such as `step 12`. */
   describe(activity: string): void;
+  /**
+   * Runs work that may block this process, for which others may have to wait: it is lost only if it does not answer for 30
+   * times as long as otherwise. Any rank may call this, also within other such work.
+   */
+  busy<T>(work: () => T | Promise<T>): Promise<T>;
   /** Ends the processes of all ranks, this one included, after a pause in which launchers read their output. */
   abort(exitCode?: number): never;
   /** Leaves the world. All ranks must call it; none may be used afterwards. */
@@ -62,6 +67,7 @@ export function worldOfOne(): World {
     async broadcast() {},
     async barrier() {},
     describe() {},
+    busy: async (work) => work(),
     abort: (exitCode = 1) => process.exit(exitCode),
     async close() {},
   };

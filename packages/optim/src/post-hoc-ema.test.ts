@@ -86,3 +86,11 @@ it.each<[() => unknown, string[]]>([
 ])('rejects values out of range %#', (make, contains) => {
   expect(make).toThrowWith({ type: RangeError, contains });
 });
+
+it('refuses a profile that no snapshot overlaps with', () => {
+  const far = [{ time: 1e6, relativeStd: 0.01 }];
+  expect(() => postHocEmaCoefficients(far, { time: 1, relativeStd: 0.01 })).toThrowWith({
+    type: RangeError,
+    contains: ['time 1 ', '1000000'],
+  });
+});

@@ -34,8 +34,8 @@ export interface PostHocCoefficients {
 /**
  * The coefficients with which the parameters of `snapshots` [N] sum to the average `wanted`, as
  * `solve_posthoc_coefficients` of https://github.com/NVlabs/edm2 computes them.
- * @throws {RangeError} if `snapshots` is empty, a time is not > 0, a relativeStd is not in (0, 0.28], or two snapshots
- * are the same
+ * @throws {RangeError} if `snapshots` is empty, a time is not > 0, a relativeStd is not in (0, 0.28], two snapshots are the
+ * same, or all are too far from the wanted profile for float64
  */
 export function postHocEmaCoefficients(snapshots: readonly EmaProfile[], wanted: EmaProfile): PostHocCoefficients {
   if (snapshots.length === 0) throw new RangeError('postHocEmaCoefficients: there must be at least 1 snapshot, got 0');
@@ -53,6 +53,12 @@ export function postHocEmaCoefficients(snapshots: readonly EmaProfile[], wanted:
   const ofTarget = Matrix.columnVector(profiles.map((a) => innerProduct(a, target!)));
   const solution = solve(products, ofTarget).to1DArray();
   const sum = solution.reduce((total, x) => total + x, 0);
+  if (!(sum !== 0 && Number.isFinite(sum))) {
+    throw new RangeError(
+      `postHocEmaCoefficients: no snapshot overlaps with the profile of time ${wanted.time} and relativeStd ` +
+        `${wanted.relativeStd}; their times are ${snapshots.map(({ time }) => time).join(', ')}`,
+    );
+  }
   const coefficients = Float64Array.from(solution, (x) => x / sum);
   const x = Matrix.columnVector([...coefficients]);
   const norm = innerProduct(target!, target!);

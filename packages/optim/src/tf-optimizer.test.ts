@@ -89,6 +89,22 @@ describe('createTfOptimizer', () => {
     expect([...w.dataSync()]).toEqual(at3);
   });
 
+  it('may be given what it returned itself, which can be read after further steps', async () => {
+    const w = tf.variable(tf.tensor1d([1, -2]), true, 'own');
+    const step = (o: tf.Optimizer): void => void o.minimize(() => tf.sum<tf.Scalar>(tf.square(w)), false, [w]);
+    const [optimizer, other] = [createTfOptimizer(adam({ lr: 0.1 })), createTfOptimizer(adam({ lr: 0.1 }))];
+    step(optimizer);
+    const state = await optimizer.getWeights();
+    await optimizer.setWeights(state);
+    await other.setWeights(state);
+    step(optimizer);
+    step(other);
+    expect([optimizer.iterations, other.iterations]).toEqual([2, 2]);
+    for (const { tensor } of state) expect([...tensor.dataSync()].every(Number.isFinite)).toBe(true);
+    optimizer.dispose();
+    step(other);
+  });
+
   it('rejects variables other than those of the first step', () => {
     const a = tf.variable(tf.scalar(1), true, 'a');
     const b = tf.variable(tf.scalar(1), true, 'b');

@@ -21,7 +21,8 @@ class FlatOptimizer extends tf.Optimizer {
   }
 
   private bound: { readonly optimizer: Optimizer; readonly layout: FlatLayout } | undefined;
-  private slots: Tensors = {};
+  /** As variables, as in TF.js's optimizers: what getWeights returned stays valid. */
+  private readonly slots: Record<string, tf.Variable> = {};
 
   constructor(private readonly make: (layout: FlatLayout) => Optimizer) {
     super();
@@ -34,21 +35,17 @@ class FlatOptimizer extends tf.Optimizer {
     const { optimizer, layout } = this.bind(gradients);
     const variables = layout.entries.map(({ name }) => tf.engine().registeredVariables[name]!);
 
-    const before = this.slots;
-    const next = tf.tidy(() => {
+    tf.tidy(() => {
       const scalars: Tensors = {};
       for (const [name, value] of Object.entries(optimizer.scalars(this.iterations))) scalars[name] = tf.scalar(value);
       const slots: Tensors = {};
-      for (const name of optimizer.slots) slots[name] = before[name] ?? tf.zeros([layout.size]);
+      for (const name of optimizer.slots) slots[name] = this.slots[name] ?? tf.zeros([layout.size]);
       const grads = flat(layout.entries.map(({ name }) => gradients[name]!));
       const updated = optimizer.update(flat(variables), grads, slots, scalars);
       const params = splitFlat(updated.params, layout);
       variables.forEach((variable) => variable.assign(params[variable.name]!));
-      return updated.slots;
+      for (const [name, value] of Object.entries(updated.slots)) this.setSlot(name, value);
     });
-    for (const tensor of Object.values(next)) tf.keep(tensor);
-    this.slots = next;
-    tf.dispose(before);
     this.incrementIterations();
   }
 
@@ -72,9 +69,21 @@ class FlatOptimizer extends tf.Optimizer {
     return this.bound;
   }
 
+  private setSlot(name: string, value: tf.Tensor): void {
+    const slot = this.slots[name];
+    if (slot === undefined) this.slots[name] = tf.variable(value, false);
+    else if (slot !== value) slot.assign(value); // which disposes of its value first
+  }
+
+  private removeSlots(names: readonly string[]): void {
+    for (const name of names) {
+      tf.dispose(this.slots[name]);
+      delete this.slots[name];
+    }
+  }
+
   override dispose(): void {
-    tf.dispose(this.slots);
-    this.slots = {};
+    this.removeSlots(Object.keys(this.slots));
     super.dispose();
   }
 
@@ -85,8 +94,8 @@ class FlatOptimizer extends tf.Optimizer {
 
   override async setWeights(weights: { name: string; tensor: tf.Tensor }[]): Promise<void> {
     const slots = await this.extractIterations(weights);
-    tf.dispose(this.slots);
-    this.slots = Object.fromEntries(slots.map(({ name, tensor }) => [name, tf.keep(tf.clone(tensor))]));
+    for (const { name, tensor } of slots) this.setSlot(name, tensor);
+    this.removeSlots(Object.keys(this.slots).filter((name) => slots.every((given) => given.name !== name)));
   }
 
   override getConfig(): tf.serialization.ConfigDict {

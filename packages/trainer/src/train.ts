@@ -19,7 +19,7 @@ import { checkUnchanged } from './checkpoint/resume.js';
 import { guidanceNote } from './sampling/guidance-note.js';
 import { noteOfHours } from './config/preset-hours.js';
 import type { Config, PartialConfig } from './config/schema.js';
-import { decayNote } from './setup/decay-note.js';
+import { decayNote, sigmaDataNote } from './setup/option-notes.js';
 import { openEngine } from './setup/engine.js';
 import { alone, fromRankZero, onEveryRank } from './setup/group.js';
 import { messageOf, UserError } from './errors.js';
@@ -145,7 +145,7 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
         return made;
       });
       notes(guidanceNote(setup.config.sampler), clippingNote(config, setup.config));
-      if (!resume) notes(decayNote(config.optimizer));
+      if (!resume) notes(decayNote(config.optimizer), sigmaDataNote(config));
       const engine = await onEveryRank(group, async () => {
         const made = await openEngine(config.engine, { ...(await rankEngineOptions(group, config)), onPhase });
         defer(() => made.dispose());

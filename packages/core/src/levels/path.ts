@@ -128,8 +128,8 @@ function limitedRange(
   const [from, to] = [Math.min(sigmaMax, highest), Math.max(sigmaMin, lowest)];
   if (from === Infinity) {
     throw new RangeError(
-      `discretePath: ${owner} cannot start at SNR 0, since sigma is infinite there; pass sigmaMax, or remove ` +
-        'zeroTerminalSnr',
+      `discretePath: ${owner} cannot start at SNR 0, since sigma is infinite there; pass sigmaMax` +
+        `${owner === 'karras' ? ' (in a configuration: use the path edm)' : ''}, or remove zeroTerminalSnr`,
     );
   }
   checkNumber(`discretePath: ${owner}.sigmaMax`, from, `greater than sigmaMin, ${to}`, (v) => v > to);

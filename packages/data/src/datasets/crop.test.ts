@@ -40,6 +40,13 @@ describe('cropDataset', () => {
     expect([...cropOffsets({ seed: 4, step: 0, batchSize: 8 })]).not.toEqual(one.slice(0, 16));
   });
 
+  it('crops what is cropped already', async () => {
+    const random = cropDataset(dataset, { size: 3, at: 'random' });
+    const cut = cropDataset(random, { size: 1, at: 'center' });
+    const batch = await loadBatch(cut, { seed: 3, step: 0, batchSize: 4 });
+    expect([cut.shape, batch.images.length]).toEqual([[1, 1, 1], 4]);
+  });
+
   it('has a hash of its own, and refuses what does not fit', async () => {
     const hash = await cropDataset(dataset, { size: 2, at: 'center' }).hash();
     expect(hash).not.toBe(await dataset.hash());

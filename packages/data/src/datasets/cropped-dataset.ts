@@ -32,8 +32,9 @@ export function croppedDataset(dataset: Dataset, { size, at }: CropOptions, sha2
   // Half of the free rows (columns) above (left), rounded down.
   const middle = (free: number): number => Math.floor(free / 2) / (free + 1);
   const center = [middle(height - size), middle(width - size)] as const;
+  const { readCrops: _ofWhole, ...rest } = dataset;
   return {
-    ...dataset,
+    ...rest,
     shape: [size, size, channels],
     hash: async () => sha256([new TextEncoder().encode(`${await dataset.hash()} crop ${size}`)]),
     read: (indices) =>

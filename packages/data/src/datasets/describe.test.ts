@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeDataset } from './describe.js';
+import { floatDataset } from './float-dataset.js';
 import { createMemoryDataset } from './memory.js';
 
 describe('describeDataset', () => {
@@ -32,6 +33,31 @@ describe('describeDataset', () => {
       sha256: await set.hash(),
       sheet: { indices: [0, 1], columns: 10 },
     });
+  });
+
+  it('has the deviation of floats that are far from 0', async () => {
+    const values = Float32Array.from({ length: 4096 }, (_, i) => 10_000 + (i % 2) / 64);
+    const read = async (indices: ArrayLike<number>) => ({
+      values: Float32Array.from({ length: 64 * indices.length }, (_, i) => values[64 * indices[i >> 6]! + (i & 63)]!),
+    });
+    const shape = [8, 8, 1] as const;
+    const set = floatDataset({
+      name: 'far',
+      length: 64,
+      shape,
+      classes: [],
+      dtype: 'float32',
+      read,
+      hash: async () => '0',
+    });
+    expect((await describeDataset(set)).channels).toEqual([
+      {
+        mean: expect.closeTo(10_000 + 1 / 128, 8),
+        std: expect.closeTo(1 / 128, 10),
+        min: 10_000,
+        max: 10_000 + 1 / 64,
+      },
+    ]);
   });
 
   it('shows ten images of each class if there are enough, else evenly spaced images', async () => {

@@ -87,23 +87,24 @@ export async function describeDataset(
   };
 }
 
-/** Sums in double precision, which are exact to about 1e-12 for the millions of values of a data set. */
+/** Sums in double precision, of differences to the first value, since large values would lose the deviation. */
 class FloatStatistics {
-  private readonly about = { count: 0, sum: 0, squares: 0, min: Infinity, max: -Infinity };
+  private readonly about = { count: 0, first: 0, sum: 0, squares: 0, min: Infinity, max: -Infinity };
 
   add(value: number): void {
     const { about } = this;
-    about.count++;
-    about.sum += value;
-    about.squares += value ** 2;
+    if (about.count++ === 0) about.first = value;
+    const difference = value - about.first;
+    about.sum += difference;
+    about.squares += difference ** 2;
     about.min = Math.min(about.min, value);
     about.max = Math.max(about.max, value);
   }
 
   finish(): ChannelStatistics {
-    const { count, sum, squares, min, max } = this.about;
+    const { count, first, sum, squares, min, max } = this.about;
     const mean = sum / count;
-    return { mean, std: Math.sqrt(Math.max(0, squares / count - mean ** 2)), min, max };
+    return { mean: first + mean, std: Math.sqrt(Math.max(0, squares / count - mean ** 2)), min, max };
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { zipSync } from 'fflate';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -69,6 +69,19 @@ describe('holdOut', () => {
     expect(heldOut.notes?.join()).toContain(`${heldOut.length} of ${count}`);
     const named = heldOut.nameOf?.(0) ?? 'no file';
     expect(named).toContain(kind === 'npz' ? 'no file' : `${String((await numbers(heldOut))[0]).padStart(2, '0')}.png`);
+  });
+
+  it('with skipBad, leaves out of both parts what cannot be read, and says so', async () => {
+    const some = join(folder, 'some');
+    await mkdir(some);
+    for (const { name, bytes } of files.slice(0, 20)) await writeFile(join(some, basename(name)), bytes);
+    await writeFile(join(some, 'large.png'), new Uint8Array(3000));
+    const open = (part: 'rest' | 'heldOut', skipBad: boolean) =>
+      openDataset(`folder:${some}`, { size: 4, skipBad, limits: { maxFileBytes: 2000 }, holdOut: { share, part } });
+    await expect(open('rest', false)).rejects.toThrowWith({ code: 'DATA_LIMIT', contains: ['large.png'] });
+    const parts = [await open('rest', true), await open('heldOut', true)] as const;
+    expect(parts[0].length + parts[1].length).toBe(20);
+    for (const { notes } of parts) expect(notes!.join()).toMatch(/1 of \d+ images skipped.*large\.png/);
   });
 
   it('hashes the part like a dataset of its images', async () => {

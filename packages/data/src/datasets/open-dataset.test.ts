@@ -1,6 +1,7 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { openDataset } from './open-dataset.js';
 
@@ -36,5 +37,12 @@ describe('openDataset', () => {
     expect((await (await openDataset(`idx:${images}`)).read([1])).labels).toBeUndefined();
     await writeFile(join(dir, 'my-labels-idx1-ubyte'), Uint8Array.from([0, 0, 8, 1, 0, 0, 0, 2, 1, 0]));
     expect([...(await (await openDataset(`idx:${images}`)).read([1, 0])).labels!]).toEqual([0, 1]);
+    // Not the compressed copy of the images.
+    const plain = join(dir, 'digits.idx');
+    await copyFile(images, plain);
+    await writeFile(`${plain}.gz`, gzipSync(await readFile(images)));
+    for (const path of [plain, `${plain}.gz`]) {
+      expect((await (await openDataset(`idx:${path}`)).read([1])).labels).toBeUndefined();
+    }
   });
 });

@@ -164,11 +164,11 @@ function pathMissing(spec: string, kind: string): DataError {
 
 /** The labels of x-images-idx3-ubyte are in x-labels-idx1-ubyte in the same folder, if that file exists. */
 function findLabels(images: string): string | undefined {
-  const name = basename(images)
-    .replace('images', 'labels')
-    .replace(/idx[34]/, 'idx1');
+  const own = basename(images);
+  const name = own.replace('images', 'labels').replace(/idx[34]/, 'idx1');
+  if (name === own) return undefined; // a copy with or without .gz would have the images
   const candidates = [name, `${name}.gz`, name.replace(/\.gz$/, '')].map((file) => join(dirname(images), file));
-  return candidates.find((path) => path !== images && existsSync(path));
+  return candidates.find((path) => existsSync(path));
 }
 
 function unknownDataset(spec: string, kind: string): DataError {

@@ -63,7 +63,7 @@ const FREE_DECODED_BYTES = 2 ** 30;
 
 /** A dataset of encoded images, decoded on demand; the caller has checked the size. */
 export async function openImageSet(all: EncodedImages, options: ImageFileOptions): Promise<Dataset> {
-  const source = options.holdOut === undefined ? all : await partOf(all, options.holdOut);
+  const source = options.holdOut === undefined ? all : await partOf(all, options.holdOut, options.skipBad);
   const { name, classes } = source;
   const { size, channels = 3, skipBad = false } = options;
   const pixels = size * size * channels;
@@ -95,13 +95,18 @@ export async function openImageSet(all: EncodedImages, options: ImageFileOptions
   };
 }
 
-/** The part of the images that `holdOut` selects. */
-async function partOf(source: EncodedImages, options: HoldOutOptions): Promise<EncodedImages> {
+/** The part of the images that `holdOut` selects. With `skipBad`, both parts include those that cannot be read. */
+async function partOf(source: EncodedImages, options: HoldOutOptions, skipBad = false): Promise<EncodedImages> {
   const { name, labels, notes, length, pathOf, bytesOf, load } = source;
   const all = Array.from({ length }, (_, index) => index);
-  const heldOut = await mapConcurrent(all, CONCURRENT, async (index) =>
-    ENCODED.run(await bytesOf(index), async () => isHeldOut((await load(index)).bytes, options.share)),
-  );
+  const heldOut = await mapConcurrent(all, CONCURRENT, async (index) => {
+    try {
+      return await ENCODED.run(await bytesOf(index), async () => isHeldOut((await load(index)).bytes, options.share));
+    } catch (error) {
+      if (skipBad && error instanceof DataError) return options.part === 'heldOut';
+      throw withHint(error);
+    }
+  });
   const indices = indicesOfPart(name, heldOut, options);
   return {
     ...source,
@@ -142,11 +147,15 @@ function createDecoder({ name, pathOf, bytesOf, load }: EncodedImages, options: 
 async function decodeOrRefuse(decode: Decode, index: number): Promise<Uint8Array> {
   try {
     return await decode(index);
-  } catch (cause) {
-    throw cause instanceof DataError && cause.code === 'DATA_CORRUPT'
-      ? new DataError(`${cause.message} skipBad (--skip-bad) skips such images.`, { code: cause.code, cause })
-      : cause;
+  } catch (error) {
+    throw withHint(error);
   }
+}
+
+function withHint(cause: unknown): unknown {
+  return cause instanceof DataError && cause.code === 'DATA_CORRUPT'
+    ? new DataError(`${cause.message} skipBad (--skip-bad) skips such images.`, { code: cause.code, cause })
+    : cause;
 }
 
 async function hashAll(

@@ -76,6 +76,12 @@ describe('consistency', () => {
     expect(pairs[0]!.reproducibility!.same.mean).toBe(1);
   });
 
+  it('has no gap between collapsed models, whose PSNR is infinite', () => {
+    const [a, b] = ['a', 'b'].map((name) => ({ name, samples: Float64Array.of(2, 1, 2, 1, 2, 1) }));
+    const { pairs } = consistency([a!, b!], { shape: [2], metrics: ['psnr'], dataRange: 2 });
+    expect(pairs[0]!.metrics[0]!.gap).toMatchObject({ mean: 0, low: 0, high: 0 });
+  });
+
   it('is the mean of its pairs', () => {
     const report = consistency([set('a', 0.3, 1), set('b', 0.6, 2), set('c', 0.9, 3)], { shape });
     const means = report.pairs.map((pair) => pair.metrics[0]!.same.mean);

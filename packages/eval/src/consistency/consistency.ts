@@ -151,6 +151,9 @@ function comparePair(
   return { metric: name, higherIsCloser, same, random, nearest, retrieved };
 }
 
+/** Also of PSNRs of equal images, which are infinite. */
+const difference = (a: number, b: number): number => (a === b ? 0 : a - b);
+
 /** `pairs` holds one entry per metric for each pair; several pairs are averaged per image. */
 function reportPair(
   [a, b]: readonly [string, string],
@@ -166,7 +169,7 @@ function reportPair(
     same: estimate((values) => values.same, index),
     random: estimate((values) => values.random, index),
     nearest: estimate((values) => values.nearest, index),
-    gap: estimate((values) => values.same.map((value, n) => value - values.random[n]!), index),
+    gap: estimate((values) => values.same.map((value, n) => difference(value, values.random[n]!)), index),
     retrieval: estimate((values) => values.retrieved, index),
   }));
   const cosine = metrics.findIndex(({ metric }) => metric === 'cosine');

@@ -53,15 +53,30 @@ export function pairMetric(name: PairMetricName, options: PairMetricOptions): Pa
   return METRICS[name](options);
 }
 
-/** Mean of |x - y|. */
+/**
+ * Mean of |x - y|.
+ * @throws {RangeError} if the lengths differ
+ */
 export function meanAbsoluteError(x: ArrayLike<number>, y: ArrayLike<number>): number {
+  checkLengths('meanAbsoluteError', x, y);
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += Math.abs(x[i]! - y[i]!);
   return sum / x.length;
 }
 
-/** Peak signal-to-noise ratio, 10 log10(range^2 / MSE) in dB; Infinity for equal images. */
+function checkLengths(owner: string, x: ArrayLike<number>, y: ArrayLike<number>): void {
+  if (x.length === y.length && x.length > 0) return;
+  throw new RangeError(
+    `${owner}: images must have the same number of values, at least 1, got ${x.length} and ${y.length}`,
+  );
+}
+
+/**
+ * Peak signal-to-noise ratio, 10 log10(range^2 / MSE) in dB; Infinity for equal images.
+ * @throws {RangeError} if the lengths differ
+ */
 export function psnr(x: ArrayLike<number>, y: ArrayLike<number>, dataRange: number): number {
+  checkLengths('psnr', x, y);
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += (x[i]! - y[i]!) ** 2;
   return 10 * Math.log10((dataRange * dataRange * x.length) / sum);

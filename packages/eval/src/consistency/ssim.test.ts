@@ -20,6 +20,9 @@ describe('SSIM, PSNR and MAE against scikit-image and NumPy', () => {
     expect(meanAbsoluteError(x, y)).toBeCloseTo(expected.mae, 12);
     expect(meanSsim(x, x, { shape, dataRange: 2 })).toBeCloseTo(1, 12);
     expect(psnr(x, x, 2)).toBe(Infinity);
+    for (const of of [(other: number[]) => psnr(x, other, 2), (other: number[]) => meanAbsoluteError(x, other)]) {
+      for (const other of [[], [...x, 1]]) expect(() => of(other)).toThrow(RangeError);
+    }
   });
 
   it('is 1 for equal constant images', () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { DataError, decodeWholeImage, listImages, readImageSize, type DataLimits } from '@dm/data';
-import { readRegularFileAsync } from '@dm/files';
+import { FileError, readRegularFileAsync } from '@dm/files';
 import { EvalError } from '../errors.js';
 import { subsetHash, selectIndices, type ImageSource, type SourceOptions } from './image-source.js';
 
@@ -100,16 +100,17 @@ export async function openFolderSource(
 
 interface Head {
   readonly path: string;
-  /** SHA-256 of the file. */
+  /** SHA-256 of the file; empty if it cannot be read. */
   readonly sha256: Uint8Array;
-  /** The shape, or the error if the file is not an image. */
+  /** The shape, or the error if the file cannot be read or is not an image. */
   readonly shape: Shape | DataError;
 }
 
 async function readHead(path: string, limits: Partial<DataLimits>): Promise<Head> {
-  const bytes = await readImageFile(path, limits);
-  const sha256 = createHash('sha256').update(bytes).digest();
+  let sha256: Uint8Array = new Uint8Array(0);
   try {
+    const bytes = await readImageFile(path, limits);
+    sha256 = createHash('sha256').update(bytes).digest();
     const { width, height, channels } = await readImageSize(bytes, path, limits);
     return { path, sha256, shape: [height, width, channels] };
   } catch (error) {
@@ -118,9 +119,16 @@ async function readHead(path: string, limits: Partial<DataLimits>): Promise<Head
   }
 }
 
-/** Reads a file of at most the size of an image, before it is known to be one. */
-function readImageFile(path: string, { maxFileBytes = MAX_FILE_BYTES }: Partial<DataLimits>): Promise<Buffer> {
-  return readRegularFileAsync(path, { maxBytes: maxFileBytes });
+/**
+ * Reads a file of at most the size of an image, before it is known to be one.
+ * @throws {DataError} if it cannot be read, or is larger
+ */
+async function readImageFile(path: string, { maxFileBytes = MAX_FILE_BYTES }: Partial<DataLimits>): Promise<Buffer> {
+  try {
+    return await readRegularFileAsync(path, { maxBytes: maxFileBytes });
+  } catch (cause) {
+    throw cause instanceof FileError ? new DataError(cause.message, { code: 'DATA_CORRUPT', cause }) : cause;
+  }
 }
 
 async function decode(

@@ -152,6 +152,23 @@ describe('folderSource', () => {
     ]);
   });
 
+  it('names a file that cannot be read, or leaves it out', async () => {
+    const dir = folder();
+    writeFileSync(join(dir, 'a.png'), await png(8, 3, 7));
+    writeFileSync(join(dir, 'b.png'), await png(8, 3, 7));
+    writeFileSync(join(dir, 'large.png'), new Uint8Array(9000));
+    const limits = { maxFileBytes: 8000 };
+    await expect(openFolderSource(dir, { limits })).rejects.toThrowWith({
+      code: 'SET_INVALID',
+      contains: ['large.png', '--skip-bad'],
+    });
+    const source = await openFolderSource(dir, { skipBad: true, limits });
+    // One that is gone when it is read.
+    rmSync(join(dir, 'b.png'));
+    expect(await readAll(source)).toEqual(Array.from({ length: 8 * 8 * 3 }, () => 7));
+    expect(source.skipped).toEqual([expect.stringContaining('large.png'), expect.stringContaining('b.png')]);
+  });
+
   it('refuses mixed sizes and channels, naming two files, and a folder without images', async () => {
     const dir = folder();
     await expect(openFolderSource(dir)).rejects.toThrowWith({ code: 'SET_INVALID', contains: ['no images', '.jpg'] });

@@ -1,6 +1,6 @@
 import type { Arrays, NdArray } from '@dm/ops';
 import type { BufferKind, Segment, Specialization, TensorSlice, UpdateSegment } from '../compile.js';
-import { sizeOf, type TensorSpec, type TensorSpecs } from '../graph/graph.js';
+import { sizeOf } from '../graph/graph.js';
 import type { Port } from '../graph/port.js';
 import { emptyArray } from '../runtime/arrays.js';
 import type { BoundCall, RuntimeSession } from '../runtime/runtime.js';
@@ -29,15 +29,18 @@ export class Binding implements Step {
     private readonly state: OnnxStateHandle,
     private readonly threads: UpdateThreads | undefined,
   ) {
-    const arrays = (specs: TensorSpecs, empty: (spec: TensorSpec) => NdArray): Arrays =>
-      Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, empty(spec)]));
-    const { input, output, intermediate } = specialization.buffers;
-    this.buffers = {
-      input: arrays(input, emptyArray),
-      output: arrays(output, emptyArray),
-      // Allocated with the state, since an update kernel reads it.
-      intermediate: arrays(intermediate, (spec) => state.empty(spec)),
-    };
+    const { buffers, update } = specialization;
+    // An update kernel reads at most one vector besides the state, in the same memory.
+    const isReadByUpdate = (kind: BufferKind, name: string): boolean =>
+      update?.reads.some((port) => port.kind === kind && port.name === name) === true;
+    const arrays = (kind: BufferKind): Arrays =>
+      Object.fromEntries(
+        Object.entries(buffers[kind]).map(([name, spec]) => [
+          name,
+          isReadByUpdate(kind, name) ? state.spare(spec) : emptyArray(spec),
+        ]),
+      );
+    this.buffers = { input: arrays('input'), output: arrays('output'), intermediate: arrays('intermediate') };
   }
 
   async compute(inputs: Arrays): Promise<StepResult> {
@@ -79,10 +82,10 @@ export class Binding implements Step {
   /** Binds the kernel to the current address of each vector. */
   private boundUpdate({ reads, writes, scalars }: UpdateSegment): BoundCall {
     const inPlace = writes.map(({ name }): Port => ({ kind: 'state', name }));
-    const vectors = [...reads, ...inPlace].map((port) => this.array(port).data);
+    const vectors = [...reads, ...inPlace].map((port) => this.array(port));
     const numbers = scalars.map((port) => this.array(port).data);
-    const addresses = vectors.map(({ byteOffset }) => byteOffset);
-    const { byteLength } = vectors[0]!;
+    const addresses = vectors.map((array) => this.state.shared!.addressOf(array));
+    const { byteLength } = vectors[0]!.data;
     return () => this.threads!.run(byteLength, [...addresses, ...numbers.map((data) => data[0]!)]);
   }
 

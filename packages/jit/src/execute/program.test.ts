@@ -8,8 +8,10 @@ import type { Compilation } from '../inspect/observer.js';
 import { openCApiRuntime } from '../runtime/c-api/runtime.js';
 import type { Runtime, RuntimeSession } from '../runtime/runtime.js';
 import { floats, given } from '../testing.js';
+import { SharedMemory } from '../update/shared-memory.js';
 import type { openUpdateThreads } from '../update/threads.js';
 import { HostExecution } from './host-execution.js';
+import { OnnxStateHandle } from './state.js';
 
 const threads = vi.hoisted(() => ({ fail: false }));
 vi.mock('../update/threads.js', async (original) => {
@@ -99,6 +101,39 @@ describe('a step that is split before its update', () => {
     const [{ params }, { params: theirs }] = [await handle.read(['params']), await other.read(['params'])];
     expect(Buffer.compare(bits(params!), bits(theirs!))).not.toBe(0);
     await engine.dispose();
+  });
+
+  it('reads a gradient that is an input, and one of the programs before it, in a memory that has room for only one', async () => {
+    const adds: Program = ({ m }, { x, scale }) => ({ state: { m: tf.add(m!, tf.mul(x!, scale!)) }, outputs: {} });
+    const descend: Program = ({ params, ema }, { x, rate }) => {
+      const next = tf.sub(params!, tf.mul(x!, rate!));
+      return {
+        state: { params: next, ema: tf.add(ema!, tf.mul(tf.sub(next, ema!), 0.1)) },
+        outputs: { norm: tf.sum(tf.square(x!)) },
+      };
+    };
+    const seen: string[] = [];
+    const onnx = await openOnnxEngine({ threads: 2, observer: { compiled: ({ name }) => void seen.push(name) } });
+    const gradient = { x: vector(5), scale: given([0.5], []), rate: given([0.1], []) };
+    const results: Arrays[] = [];
+    for (const engine of [onnx, await openEagerEngine('tfjs-cpu')]) {
+      const [first, second, third] = [adds, descend, step].map((program, i) =>
+        engine.compile(program, { name: `${i}` }),
+      );
+      let handle = await first!.load(start);
+      if (handle instanceof OnnxStateHandle) {
+        const pages = Math.ceil((4 * 4 * layout.size) / 2 ** 16) + 1;
+        handle = new OnnxStateHandle(handle.owner, start, new SharedMemory(pages));
+      }
+      await first!.run(handle, { x: gradient.x, scale: gradient.scale });
+      await second!.run(handle, { x: gradient.x, rate: gradient.rate });
+      await third!.run(handle, batch());
+      results.push(await handle.read());
+      await engine.dispose();
+    }
+    expect(seen).toEqual(['0', '1', '1, update', '2', '2, update']);
+    const [found, expected] = results as [Arrays, Arrays];
+    expect(found).toBeAllClose(expected, { rtol: 1e-4, relativeTo: 'norm' });
   });
 
   it('ends before the program is disposed of', async () => {

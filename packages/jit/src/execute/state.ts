@@ -1,5 +1,6 @@
 import { type Arrays, checkArray, type NdArray } from '@dm/ops';
-import type { TensorSpec } from '../graph/graph.js';
+import { sizeOf, type TensorSpec } from '../graph/graph.js';
+import { EngineError } from '../errors.js';
 import { emptyArray } from '../runtime/arrays.js';
 import type { SharedMemory } from '../update/shared-memory.js';
 import { BufferedState, fits } from './buffered-state.js';
@@ -8,6 +9,9 @@ import { BufferedState, fits } from './buffered-state.js';
  * State in the engine's own arrays, long vectors in shared memory if available. A step allocates and copies nothing.
  */
 export class OnnxStateHandle extends BufferedState<NdArray> {
+  /** As long as the longest vector in shared memory. */
+  private readonly room: NdArray | undefined;
+
   constructor(
     owner: object,
     arrays: Arrays,
@@ -20,6 +24,10 @@ export class OnnxStateHandle extends BufferedState<NdArray> {
       current.data.set(array.data);
       this.buffers.set(name, { current, next: undefined, swapped: false });
     }
+    const vectors = Object.values(this.values).filter((array) => shared?.has(array));
+    const [longest] = vectors.toSorted((a, b) => b.data.length - a.data.length);
+    // Now, while there is room (see isShareable).
+    this.room = longest && shared?.empty(longest);
   }
 
   /** The arrays of all entries. A step that changes an entry overwrites its array, or replaces it by another. */
@@ -30,6 +38,18 @@ export class OnnxStateHandle extends BufferedState<NdArray> {
   /** Zeros, in shared memory if it has room for such an array. */
   empty(spec: TensorSpec): NdArray {
     return this.shared?.empty(spec) ?? emptyArray(spec);
+  }
+
+  /**
+   * A vector in shared memory that is not state, for an update kernel. All calls return the same memory: it belongs to the
+   * step that is running.
+   */
+  spare({ dtype, shape }: TensorSpec): NdArray {
+    const length = sizeOf(shape);
+    if (this.room === undefined || this.room.data.length < length) {
+      throw new EngineError('MEMORY_EXHAUSTED', `shared memory has no room for a vector of ${length} elements`);
+    }
+    return { dtype, shape, data: this.room.data.subarray(0, length) };
   }
 
   /** The array to which a run writes the entry's new value, if not in place. */

@@ -267,8 +267,16 @@ export class LoweringContext {
     return this.precision !== 'f32' && this.target !== 'file';
   }
 
-  /** alpha · op(a) · op(b) over the last two axes, with optional transposes, batched over the other axes. */
-  matMul(a: string, b: string, rank: number, { transA = false, transB = false, alpha = 1 } = {}): string {
+  /**
+   * alpha · op(a) · op(b) over the last two axes, with optional transposes, batched over the other axes. `rank` is one
+   * for both operands, or one for each.
+   */
+  matMul(
+    a: string,
+    b: string,
+    rank: number | readonly [a: number, b: number],
+    { transA = false, transB = false, alpha = 1 } = {},
+  ): string {
     if (alpha !== 1 && this.isHalf) {
       // Before the product, which could overflow. Not a factor of a: the forward and the backward product of attention
       // would become equal, see lower/attention.ts.
@@ -285,12 +293,10 @@ export class LoweringContext {
         },
       });
     }
-    const swap = [...Array(rank).keys()];
-    [swap[rank - 2], swap[rank - 1]] = [rank - 1, rank - 2];
-    const product = this.product('MatMul', [
-      transA ? this.transpose(a, swap) : a,
-      transB ? this.transpose(b, swap) : b,
-    ]);
+    const [rankA, rankB] = typeof rank === 'number' ? [rank, rank] : rank;
+    const transposed = (name: string, axes: number) =>
+      this.transpose(name, [...Array(axes - 2).keys(), axes - 1, axes - 2]);
+    const product = this.product('MatMul', [transA ? transposed(a, rankA) : a, transB ? transposed(b, rankB) : b]);
     return alpha === 1 ? product : this.onnx.op('Mul', [product, this.onnx.float(alpha)]);
   }
 

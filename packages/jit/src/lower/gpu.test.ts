@@ -58,6 +58,18 @@ const cases: readonly Case[] = [
     inputs: { x: floats([9, 4]) },
     without: ['Split'],
   },
+  ...['first', 'second'].map((larger) => ({
+    name: `a transposed product of matrices, the ${larger} of which is a batch`,
+    fn: ({ x, w }: Tensors) => (larger === 'first' ? tf.matMul(w!, x!, true, true) : tf.matMul(x!, w!, true, true)),
+    inputs: { x: floats([3, 4]), w: floats([2, 4, 3], 2) },
+    without: ['FusedMatMul'],
+  })),
+  {
+    name: 'sums by segment',
+    fn: ({ x, i }) => tf.unsortedSegmentSum(x!, i as tf.Tensor1D, 3),
+    inputs: { x: floats([5, 2]), i: ints([2, 0, 2, -1, 3]) },
+    without: ['ScatterElements'],
+  },
   {
     name: 'a 1x1 convolution padded at bottom and right',
     fn: ({ x, w }) => conv2d(x!, w!, { pad: bottomRight }),

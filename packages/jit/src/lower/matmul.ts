@@ -17,8 +17,8 @@ const batchMatMul: Kernel = {
   lower(node, ctx) {
     const { transposeA: transA = false, transposeB: transB = false } = attrsOf(node);
     const output = node.outputs[0]!;
-    const operands = [ctx.get(input(node, 'a')), ctx.get(input(node, 'b'))] as const;
-    ctx.set(output, ctx.matMul(...operands, output.shape.length, { transA, transB }));
+    const [a, b] = [input(node, 'a'), input(node, 'b')];
+    ctx.set(output, ctx.matMul(ctx.get(a), ctx.get(b), [a.shape.length, b.shape.length], { transA, transB }));
   },
 };
 

@@ -57,34 +57,41 @@ const transpose: Kernel = {
   },
 };
 
-const concatAxis = (call: KernelCall): number => {
+/** Axis of the inputs. */
+const inputAxis = (call: KernelCall): number => {
   const axis = call.attrs['axis'] as number;
   return axis < 0 ? axis + call.inputs[0]!.shape.length : axis;
 };
 
 const concat: Kernel = {
   infer: (call) => {
-    const axis = concatAxis(call);
+    const axis = inputAxis(call);
     const total = call.inputs.reduce((n, v) => n + v.shape[axis]!, 0);
     return [{ shape: call.inputs[0]!.shape.with(axis, total), dtype: call.inputs[0]!.dtype }];
   },
   lower(node, ctx) {
     const cf = node.inputs.some((v) => ctx.layoutOf(v) === 'NCHW');
     const layout = cf ? 'NCHW' : 'NHWC';
-    const axis = cf ? NCHW_AXIS[concatAxis(node)]! : concatAxis(node);
+    const axis = cf ? NCHW_AXIS[inputAxis(node)]! : inputAxis(node);
     const parts = node.inputs.filter((v) => sizeOf(v.shape) > 0).map((v) => ctx.get(v, layout));
     const only = parts.length === 1 ? parts[0] : undefined;
     ctx.set(node.outputs[0]!, only ?? ctx.onnx.op('Concat', parts, { attrs: { axis: { int: axis } } }), layout);
   },
 };
 
+/** Axis of Pack's output. */
+const packAxis = (call: KernelCall): number => {
+  const axis = call.attrs['axis'] as number;
+  return axis < 0 ? axis + call.inputs[0]!.shape.length + 1 : axis;
+};
+
 const pack: Kernel = {
   infer: (call) => {
     const { shape, dtype } = call.inputs[0]!;
-    return [{ shape: shape.toSpliced(call.attrs['axis'] as number, 0, call.inputs.length), dtype }];
+    return [{ shape: shape.toSpliced(packAxis(call), 0, call.inputs.length), dtype }];
   },
   lower(node, ctx) {
-    const axis = node.attrs['axis'] as number;
+    const axis = packAxis(node);
     const parts = node.inputs.map((v) => ctx.reshape(ctx.get(v), v.shape.toSpliced(axis, 0, 1)));
     ctx.set(node.outputs[0]!, ctx.onnx.op('Concat', parts, { attrs: { axis: { int: axis } } }));
   },
@@ -93,11 +100,11 @@ const pack: Kernel = {
 const unpack: Kernel = {
   infer: (call) => {
     const { shape, dtype } = input(call, 'value');
-    const axis = call.attrs['axis'] as number;
+    const axis = inputAxis(call);
     return Array.from({ length: shape[axis]! }, () => ({ shape: shape.toSpliced(axis, 1), dtype }));
   },
   lower(node, ctx) {
-    const axis = node.attrs['axis'] as number;
+    const axis = inputAxis(node);
     const parts = split(
       ctx.get(node.inputs[0]!),
       axis,

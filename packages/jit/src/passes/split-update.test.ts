@@ -13,7 +13,11 @@ const layout = flatLayout([
   { name: 'b', shape: [4], group: 'vector' },
 ]);
 const vector = { dtype: 'float32', shape: [layout.size] } as const;
-const inputs = { x: { dtype: 'float32', shape: [2, 3] }, rate: { dtype: 'float32', shape: [] } } as const;
+const inputs = {
+  x: { dtype: 'float32', shape: [2, 3] },
+  rate: { dtype: 'float32', shape: [] },
+  shift: vector,
+} as const;
 
 const gradientOf = (params: tf.Tensor, x: tf.Tensor): tf.Tensor =>
   tf.grad((p: tf.Tensor) => {
@@ -93,6 +97,14 @@ describe('a step in two graphs', () => {
         const [grad, other] = [gradientOf(params!, x!), gradientOf(m!, x!)];
         const next = { params: tf.sub(params!, tf.mul(grad, rate!)), m: tf.sub(m!, tf.mul(other, rate!)) };
         return { state: next, outputs: { norm: tf.sum(tf.mul(grad, other)) } };
+      },
+    ],
+    [
+      'an input and a gradient would be read',
+      ({ params }, { x, rate, shift }) => {
+        const grad = gradientOf(params!, x!);
+        const next = tf.add(tf.sub(params!, tf.mul(grad, rate!)), shift!);
+        return { state: { params: next }, outputs: { norm: tf.sum(grad) } };
       },
     ],
     [

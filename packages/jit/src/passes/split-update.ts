@@ -17,9 +17,9 @@ export interface SplitStep {
  * one loop can do it all in place, and it can be skipped if a step is discarded.
  *
  * The first graph is everything that the outputs need. A program is split only if the rest works element by element on
- * scalars and on long vectors of one length, by kernels that such a loop supports, and if it needs at most one vector
- * from the first graph, which takes the memory that is saved. Returns undefined for any other program, and for one
- * without outputs.
+ * scalars and on long vectors of one length, by kernels that such a loop supports, and if at most one vector that it needs
+ * is not state, but an input or a result of the first graph: it takes the memory that is saved, and shared memory has room
+ * for one. Returns undefined for any other program, and for one without outputs.
  */
 export function splitUpdate(graph: Graph, isVector: (value: Value) => boolean = isSharedVector): SplitStep | undefined {
   const isNext = ({ port }: PortValue) => port.kind === 'next';
@@ -44,10 +44,13 @@ export function splitUpdate(graph: Graph, isVector: (value: Value) => boolean = 
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
   const isRecomputed = (node: Node) =>
     node.op === 'Const' || (isInstruction(node.op) && isStateVector(node.outputs[0]!) && isElementwise(node));
+  const passed = new Set(graph.inputs.flatMap(({ port, value }) => (port.kind === 'input' ? [value] : [])));
   const wanted = new Set<Node>();
   const kept = new Set<Value>();
+  const given = new Set<Value>();
   const visit = (value: Value): void => {
     const node = producers.get(value);
+    if (passed.has(value)) given.add(value);
     if (node === undefined || wanted.has(node)) return;
     if (inFirst.has(node) && !isRecomputed(node)) return void kept.add(value);
     wanted.add(node);
@@ -55,7 +58,7 @@ export function splitUpdate(graph: Graph, isVector: (value: Value) => boolean = 
   };
   next.forEach(({ value }) => visit(value));
   if (![...wanted].every(isElementwise)) return undefined;
-  const vectors = [...kept].filter((value) => !isNumber(value));
+  const vectors = [...kept, ...given].filter((value) => !isNumber(value));
   if (vectors.length > 1 || !vectors.every(isStateVector)) return undefined;
 
   const intermediates = [...kept].map((value, i): PortValue => ({

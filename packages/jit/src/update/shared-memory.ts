@@ -67,9 +67,15 @@ export class SharedMemory {
     return { dtype: spec.dtype, shape: spec.shape, data };
   }
 
-  /** Whether an array is in this memory. Its address is then its byte offset. */
+  /** Whether an array is in this memory. */
   has({ data }: NdArray): boolean {
     // When a shared memory grows, it gets a new buffer object for the same bytes, so buffers cannot be compared.
     return data.buffer instanceof SharedArrayBuffer;
+  }
+
+  /** The byte at which an array begins. */
+  addressOf(array: NdArray): number {
+    if (!this.has(array)) throw new Error('the array is not in shared memory');
+    return array.data.byteOffset;
   }
 }

@@ -31,13 +31,17 @@ export async function requestPersistence(): Promise<StorageQuota> {
 }
 
 /**
+ * `removed` are the bytes of files that are removed before the first checkpoint.
+ *
  * @throws {UserError} `DISK_FULL` if not even one checkpoint fits
  */
-export function checkQuota(setup: TrainingSetup, { quota, usage = 0 }: StorageQuota): void {
+export function checkQuota(setup: TrainingSetup, { quota, usage = 0 }: StorageQuota, removed = 0): void {
   const bytes = tensorBytes(setup);
-  if (quota === undefined || quota - usage >= bytes) return;
+  if (quota === undefined) return;
+  const free = quota - usage + removed;
+  if (free >= bytes) return;
   throw new UserError(
-    `A checkpoint of this run takes ${mebibytes(bytes)}, but this page may store only ${mebibytes(quota - usage)} more. ` +
+    `A checkpoint of this run takes ${mebibytes(bytes)}, but this page may store only ${mebibytes(free)} more. ` +
       'Remove other runs, or train a smaller model.',
     { code: 'DISK_FULL' },
   );

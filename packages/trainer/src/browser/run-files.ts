@@ -6,7 +6,7 @@ import type { Config, PartialConfig } from '../config/schema.js';
 import { withFormerBehavior } from '../config/training-text.js';
 import { messageOf, UserError } from '../errors.js';
 import { metricsLine, type MetricsRecord } from '../run/metrics-record.js';
-import { storeError, type RunStore } from './run-store.js';
+import { writeFile, type RunStore } from './run-store.js';
 
 export const configFile = 'config.json';
 const metricsFile = 'metrics.jsonl';
@@ -45,7 +45,7 @@ export function parseConfig(bytes: Uint8Array, name: string): PartialConfig {
 }
 
 export async function writeConfig(store: RunStore, config: Config | Json): Promise<void> {
-  await store.write(configFile, encoded(`${JSON.stringify(config, null, 2)}\n`));
+  await writeFile(store, configFile, encoded(`${JSON.stringify(config, null, 2)}\n`));
 }
 
 /** The step that `checkpoints/best.json` names, as Node writes it; undefined without one. */
@@ -95,11 +95,7 @@ export class MetricsFile {
 
   async save(): Promise<void> {
     if (this.isStored) return;
-    try {
-      await this.store.write(metricsFile, encoded(this.lines.join('')));
-    } catch (error) {
-      throw storeError(metricsFile, error);
-    }
+    await writeFile(this.store, metricsFile, encoded(this.lines.join('')));
     this.isStored = true;
   }
 }

@@ -89,6 +89,15 @@ export function storeError(path: string, error: unknown): UserError {
   return new UserError(`${path} could not be stored: ${message}`, { code: 'WRITE_FAILED', cause: error });
 }
 
+/** Writes a file to any store. @throws {UserError} as `storeError` returns it */
+export async function writeFile(store: RunStore, path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await store.write(path, bytes);
+  } catch (error) {
+    throw storeError(path, error);
+  }
+}
+
 /** @throws {UserError} if it cannot be the name of a folder */
 export function checkRunName(name: string): void {
   if (/^[\p{L}\p{N}_ -][\p{L}\p{N}_ .-]{0,99}$/u.test(name)) return;

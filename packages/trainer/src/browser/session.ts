@@ -27,10 +27,13 @@ import { checkQuota, requestPersistence, type StorageQuota } from './quota.js';
 import { fasterEngine, openBrowserEngine, type BrowserDevice, type ChosenEngine } from './open-engine.js';
 import { bestStep, MetricsFile, readConfig, writeConfig } from './run-files.js';
 import type { BrowserRun, BrowserSamples, BrowserTrainingOptions, SavedCheckpoint } from './run-options.js';
-import type { RunStore } from './run-store.js';
+import { writeFile, type RunStore } from './run-store.js';
 import { sha256 } from './sha256.js';
 
-/** Locks the run in the store, and begins or continues it. Changes nothing in the store if that fails. */
+/**
+ * Locks the run in the store, and begins or continues it. If that fails, nothing in the store has changed; a run to be
+ * overwritten is removed once the data of the new one are stored.
+ */
 export async function openSession(given: PartialConfig, options: BrowserTrainingOptions): Promise<Session> {
   const { store } = options;
   const unlock = await store.lock();
@@ -42,7 +45,7 @@ export async function openSession(given: PartialConfig, options: BrowserTraining
     const setup = createTrainingSetup(chosen, batchSource(dataset), saved !== undefined);
     const dataSha256 = await dataset.hash();
     const storage = await requestPersistence();
-    checkQuota(setup, storage);
+    checkQuota(setup, storage, saved === undefined ? await removedBytes(store) : 0);
     const trainingSha256 = await sha256(trainingText(setup.config));
     const resumedFrom = saved && (await findCheckpoint(store, dataSha256, trainingSha256, options));
 
@@ -85,7 +88,12 @@ async function storedData(store: RunStore): Promise<Dataset> {
   throw new UserError(`The run ${store.name} has no data yet: give it a dataset.`, { code: 'DATA_MISMATCH' });
 }
 
-/** Removes what the store has, and writes the first files of a run. */
+/** Bytes of what `begin` removes. */
+async function removedBytes(store: RunStore): Promise<number> {
+  return (await store.list()).reduce((sum, { path, bytes }) => (path === dataFile ? sum : sum + bytes), 0);
+}
+
+/** Writes the first files of a run, and removes what else the store has. */
 async function begin(
   store: RunStore,
   setup: TrainingSetup,
@@ -93,8 +101,9 @@ async function begin(
   dataSha256: string,
   { engine, device, deviceProbe }: ChosenEngine,
 ): Promise<void> {
-  await store.remove('');
-  await store.write(dataFile, await formatShard(dataset));
+  // The data first, since they may not fit.
+  await writeFile(store, dataFile, await formatShard(dataset));
+  for (const { path } of await store.list()) if (path !== dataFile) await store.remove(path);
   const config: Config = { ...setup.config, device };
   const recorded = record({ config, layout: setup.layout, dataset }, engine, dataSha256, environment());
   await writeConfig(store, {
@@ -196,8 +205,8 @@ export class Session {
   private savedAt = performance.now();
   /** The error of the last save, if it failed. */
   private saveError: unknown;
-  /** Whether a step has thrown: then the state is not worth saving. */
-  private hasFailed = false;
+  /** What a step has thrown: then the state is not worth saving. */
+  private failure: { readonly error: unknown } | undefined;
 
   constructor(private readonly parts: SessionParts) {
     const { setup, compiledStep, firstStep, log, curriculumState, metrics } = parts;
@@ -230,11 +239,12 @@ export class Session {
     };
   }
 
-  /** Makes a step, and whatever is due after it; undefined if all steps are done. */
+  /** Makes a step, and whatever is due after it; undefined if all steps are done. Once one has failed, all do. */
   async advance(): Promise<StepOutcome | undefined> {
     const { options } = this.parts;
+    if (this.failure !== undefined) throw this.failure.error;
     const { value: outcome } = await this.steps.next().catch((error: unknown) => {
-      this.hasFailed = true;
+      this.failure = { error };
       throw error;
     });
     if (outcome === undefined) return undefined;
@@ -309,7 +319,7 @@ export class Session {
    * @throws {UserError} if that fails
    */
   async finish(): Promise<void> {
-    if (this.hasFailed || (this.step === this.parts.firstStep && this.savedStep === undefined)) return;
+    if (this.failure !== undefined || (this.step === this.parts.firstStep && this.savedStep === undefined)) return;
     await this.save();
     if (this.saveError !== undefined) throw this.saveError;
   }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { checkpointPath, loadCheckpoint, validSteps } from './checkpoints.js';
 import { createMemoryStore, type RunStore } from './run-store.js';
 import { createBrowserTraining } from './training.js';
@@ -125,6 +125,42 @@ describe('createBrowserTraining', () => {
     await training.abort();
   });
 
+  it('does not count a pause in the time budget', async () => {
+    const seconds = 2;
+    const config = { ...sixSteps, totalSteps: 10_000, budgets: { seconds } };
+    const training = createBrowserTraining(config, { store: createMemoryStore('paused'), dataset });
+    await training.step();
+    const running = training.run();
+    await training.pause();
+    const { step } = await training.open();
+    await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+    training.resume();
+    const result = await running;
+    expect(result.status).toBe('timeBudget');
+    // With the pause in it, the budget would be used up after one step.
+    expect(result.step).toBeGreaterThan(step + 1);
+    await training.abort();
+  });
+
+  it('throws what a step threw from then on, and does not save that state', async () => {
+    const store = createMemoryStore('failed');
+    let isGone = false;
+    const read: typeof dataset.read = async (indices) => {
+      if (isGone) throw new Error('the data are gone');
+      return dataset.read(indices);
+    };
+    const training = createBrowserTraining(sixSteps, { store, dataset: { ...dataset, read } });
+    for (let n = 0; n < 4; n++) await training.step();
+    isGone = true;
+    const stepping = async () => {
+      for (let n = 0; n < 6; n++) await training.step();
+    };
+    await expect(stepping()).rejects.toThrow('the data are gone');
+    await expect(training.step()).rejects.toThrow('the data are gone');
+    await expect(training.run()).rejects.toThrow('the data are gone');
+    expect((await validSteps(store)).map(({ step }) => step)).toEqual([3]);
+  });
+
   it('refuses a run that another one has opened, until it is closed', async () => {
     const store = createMemoryStore('shared');
     const first = createBrowserTraining(sixSteps, { store, dataset });
@@ -201,6 +237,33 @@ describe('a store that fails', () => {
       await again.abort();
     },
   );
+
+  it('keeps the run that is to be overwritten if the new data do not fit', async () => {
+    const { store } = await unbroken();
+    const before = await checkpointFiles(store);
+    const more = { ...sixSteps, seed: 9 };
+    const options = { store: full(store, /^data\.shard$/), dataset: barsDataset(), overwrite: true };
+    await expect(createBrowserTraining(more, options).run()).rejects.toThrowWith({ code: 'DISK_FULL' });
+    expect(await checkpointFiles(store)).toEqual(before);
+    const again = createBrowserTraining(sixSteps, { store });
+    expect(await again.open()).toMatchObject({ step: 6 });
+    await again.abort();
+  });
+
+  it('counts what an overwritten run leaves as free', async () => {
+    const { store } = await unbroken();
+    const usage = (await store.list()).reduce((sum, { bytes }) => sum + bytes, 0);
+    vi.stubGlobal('navigator', { storage: { estimate: async () => ({ quota: usage + 10, usage }) } });
+    try {
+      const other = createBrowserTraining(sixSteps, { store: createMemoryStore('other'), dataset });
+      await expect(other.run()).rejects.toThrowWith({ code: 'DISK_FULL', contains: 'checkpoint' });
+      const again = createBrowserTraining(sixSteps, { store, dataset, overwrite: true });
+      expect(await again.open()).toMatchObject({ step: 0 });
+      await again.abort();
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
 
   it('saves the state even if the log cannot be saved, and reports it', async () => {
     const store = createMemoryStore('log');

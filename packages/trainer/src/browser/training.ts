@@ -134,14 +134,16 @@ class Training implements BrowserTraining {
   }
 
   private async train(session: Session): Promise<BrowserRunResult> {
-    const began = performance.now();
+    let began = performance.now();
     const { config } = session.setup;
     const { totalSteps } = config;
     const firstStep = session.step;
     const result = (status: BrowserRunResult['status']) => ({ status, step: session.step, totalSteps });
     while (!this.isAborted) {
       if (this.isPaused) {
+        const paused = performance.now();
         await new Promise<void>((wake) => (this.wake = wake));
+        began += performance.now() - paused; // a pause does not count in the budget
         continue;
       }
       const outcome = await this.inTurn(async () => (this.isAborted ? undefined : session.advance()));

@@ -11,7 +11,7 @@ import { removeTree, renameOver } from '@dm/files';
 import { lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readBest } from './best.js';
-import { inspectCheckpoint, readCheckpoint } from './checkpoint.js';
+import { inspectCheckpoint, readCheckpoint, readOrRefuse } from './checkpoint.js';
 import type { Checkpoint } from './content.js';
 import { isDamage } from './damage.js';
 import type { Manifest } from './manifest-format.js';
@@ -42,7 +42,7 @@ const maxAttempts = 100;
  * `refuse` may return a reason to skip a valid checkpoint.
  *
  * @throws {UserError} `CHECKPOINT_NEWER` if a checkpoint newer than all valid ones was written by a newer version,
- *   `FILE_INVALID` if the system denies reading
+ *   `FILE_INVALID` if the system does not read one now
  */
 export function latestCheckpoint(
   folder: string,
@@ -84,7 +84,7 @@ function newestValid(
 
 /** Rejects links, which could lead out of the run folder. */
 function checkFolder(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (readOrRefuse(path, () => lstatSync(path, { throwIfNoEntry: false }))?.isDirectory() === true) return;
   throw new UserError(`${path} is not a folder.`, { code: 'CHECKPOINT_INVALID' });
 }
 

@@ -227,17 +227,20 @@ function sizeOf(path: string): number {
   return stats.size;
 }
 
-/** System errors that do not indicate damage; the user can fix their cause. */
-const refusals: readonly (string | undefined)[] = ['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM'];
+/** System errors that mean that something else is there than a checkpoint writes. Of any other, the cause may pass. */
+const damageErrnos: readonly string[] = ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENXIO'];
 
-function readOrRefuse<T>(path: string, read: () => T): T {
+/**
+ * @throws {UserError} `FILE_INVALID` if the system does not read it now, for example since it may not, or a network folder is
+ *   out of reach; `CHECKPOINT_INVALID` for other errors
+ */
+export function readOrRefuse<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    const cause = error instanceof FileError ? error.cause : error;
-    if (refusals.includes(codeOf(cause))) {
-      throw new UserError(`${path} cannot be read (${messageOf(error)}).`, { code: 'FILE_INVALID' });
-    }
-    throw damaged(`${path} cannot be read (${messageOf(error)}).`);
+    const errno = codeOf(error instanceof FileError ? error.cause : error);
+    const message = `${path} cannot be read (${messageOf(error)}).`;
+    const isDamaged = errno === undefined || !/^E[A-Z0-9]+$/.test(errno) || damageErrnos.includes(errno);
+    throw isDamaged ? damaged(message) : new UserError(message, { code: 'FILE_INVALID', cause: error });
   }
 }

@@ -2,7 +2,12 @@
 import { existsSync } from 'node:fs';
 import { dmCommand } from '@dm/files';
 import type { Engine } from '@dm/ops';
-import { latestCheckpoint, setDamagedAside, type LatestCheckpoint } from './checkpoint-folder.js';
+import {
+  latestCheckpoint,
+  setDamagedAside,
+  type LatestCheckpoint,
+  type SkippedCheckpoint,
+} from './checkpoint-folder.js';
 import { readBest, removeBest, writeBest, type Best } from './best.js';
 import type { Checkpoint } from './content.js';
 import { isDamage } from './damage.js';
@@ -20,11 +25,12 @@ import type { RunFolder } from '../run/run-folder.js';
 import { optimizerFile } from '../setup/state-table.js';
 
 /**
- * The newest valid checkpoint of a run, if there is one. Newer damaged ones are reported and renamed, so that they are not
- * considered again.
+ * The newest valid checkpoint of a run; undefined if the run has not saved one yet. Newer damaged ones are reported and
+ * renamed, so that they are not considered again.
  *
  * @throws {UserError} `RESUME_MISMATCH` if the checkpoint belongs to another training run, `CHECKPOINT_NEWER` if a later
- *   checkpoint was written by a newer version
+ *   checkpoint was written by a newer version, `CHECKPOINT_INVALID` if all are damaged, `FILE_INVALID` if the system does not
+ *   read one now; then nothing is renamed
  */
 export function findCheckpoint(
   run: RunFolder,
@@ -36,10 +42,20 @@ export function findCheckpoint(
   const { checkpoint, skipped } = newestOfTraining(run, config, dataSha256);
   if (checkpoint !== undefined) checkSameTraining(run, config, engine, checkpoint, dataset.name, dataSha256, note);
   const [unfinished, damaged] = [true, false].map((is) => skipped.filter(({ path }) => isPartial(path) === is));
+  if (checkpoint === undefined && damaged!.length > 0) throw allDamaged(run, damaged!);
   for (const { path, reason } of unfinished!) note(`skipped ${path}: ${reason}`);
   for (const text of setDamagedAside(damaged!)) note(text);
   if (checkpoint === undefined) note(`no valid checkpoint in ${run.checkpoints}: starting from step 0`);
   return checkpoint;
+}
+
+function allDamaged(run: RunFolder, damaged: readonly SkippedCheckpoint[]): UserError {
+  const list = damaged.map(({ path, reason }) => `${path}: ${reason}`).join('\n');
+  return new UserError(
+    `No checkpoint in ${run.checkpoints} can be read; nothing was changed:\n${list}\n` +
+      'Restore one of them, or begin the run again with --overwrite, which removes its log too.',
+    { code: 'CHECKPOINT_INVALID' },
+  );
 }
 
 /**

@@ -250,6 +250,20 @@ describe('a disk that refuses', () => {
     expect(steps).toEqual(Array.from({ length: left().saved! }, (_, i) => i + 1));
   });
 
+  it('to read, for a while, does not make a run begin again', async () => {
+    await dm([...training(6), '--set', 'budgets.steps=4'], folder);
+    const log = readFileSync(join(folder, 'run/metrics.jsonl'), 'utf8');
+    writeFileSync(join(folder, 'refuse'), '');
+    const resume = ['train', '--resume', '--out', 'run'];
+    const refused = await dm(resume, folder, { env: refusing('step-[0-9]+.model\\.safetensors', 'ESTALE') });
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('ESTALE') as string });
+    expect(left().saved).toBe(4);
+    expect(readFileSync(join(folder, 'run/metrics.jsonl'), 'utf8')).toBe(log);
+    rmSync(join(folder, 'refuse'));
+    expect(await dm(resume, folder)).toMatchObject({ code: 0, stderr: '' });
+    expect(left()).toMatchObject({ saved: 6, logged: 6 });
+  });
+
   it('a lock that cannot be removed hides no error and is taken over by the next', async () => {
     const run = start(training(many), folder, { env: refusing('run\\.lock|data\\.npz|checkpoints', 'EROFS') });
     await run.said('step ');

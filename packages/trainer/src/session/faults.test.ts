@@ -9,6 +9,7 @@ import type { PartialConfig } from '../config/schema.js';
 import { createDenoiser } from '../setup/denoiser.js';
 import { resolveConfig } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
+import { readMetrics } from '../run/metrics.js';
 import { runFolder } from '../run/run-folder.js';
 import { generateSamples } from '../sampling/generate-samples.js';
 import { readWeights } from '../checkpoint/pack-state.js';
@@ -75,13 +76,19 @@ describe('a checkpoint that is damaged is skipped with its reason, and the one b
     expect(readCheckpoint(join(folder, 'run/checkpoints/step-000003')).manifest.step).toBe(3);
   });
 
-  it('all of them: from step 0, and that is said', async () => {
-    const { notes, began } = await resumeAfter((path) => {
-      for (const step of [1, 2, 3]) rmSync(join(path, '..', `step-00000${step}`, 'manifest.json'));
+  it('all of them: that is an error, and the run stays as it is', async () => {
+    const { checkpoints, metrics } = runFolder(join(folder, 'run'));
+    const names = ['step-000001', 'step-000002', 'step-000003'];
+    const resumed = resumeAfter((path) => {
+      for (const name of names) rmSync(join(path, '..', name, 'manifest.json'));
     });
-    expect(notes).toHaveLength(4);
-    expect(notes[3]).toMatch(/^no valid checkpoint.*step 0$/);
-    expect(began).toBe(0);
+    await expect(resumed).rejects.toThrowWith({
+      type: UserError,
+      code: 'CHECKPOINT_INVALID',
+      contains: [...names.map((name) => join(checkpoints, name)), 'manifest.json', '--overwrite'],
+    });
+    expect(readdirSync(checkpoints).filter((name) => name.startsWith('step'))).toEqual(names);
+    expect(readMetrics(metrics).at(-1)?.step).toBe(4);
   });
 });
 

@@ -71,6 +71,7 @@ export function groupOf(world: World): Group {
     },
     sum: (array) => world.sum(array),
     broadcast: (array) => world.broadcast(array),
+    busy: (work) => world.busy(work),
     describe: (activity) => world.describe(activity),
   };
 }

@@ -20,6 +20,8 @@ export interface Group {
   sum(this: void, array: Float32Array): Promise<void>;
   /** Replaces the elements by the ones of rank 0. */
   broadcast(this: void, array: Float32Array): Promise<void>;
+  /** Runs work that may block this rank for long, while others wait for it. */
+  busy<T>(this: void, work: () => T | Promise<T>): Promise<T>;
   /** Names the work of this rank, such as `step 12`, for messages about ranks that stop answering. */
   describe(this: void, activity: string): void;
 }
@@ -35,6 +37,7 @@ export const alone: Group = {
   },
   sum: async () => {},
   broadcast: async () => {},
+  busy: async (work) => work(),
   describe: () => {},
 };
 
@@ -54,7 +57,7 @@ export function stretchOf({ rank, size }: Pick<Group, 'rank' | 'size'>, total: n
 export async function onEveryRank<T>(group: Group, work: () => T | Promise<T>): Promise<T> {
   const results: T[] = [];
   await group.exchange(async () => {
-    results.push(await work());
+    results.push(await group.busy(work));
     return undefined;
   });
   return results[0]!;
@@ -62,6 +65,6 @@ export async function onEveryRank<T>(group: Group, work: () => T | Promise<T>): 
 
 /** Runs `work` on rank 0 only and returns its result, plain data and typed arrays, on all ranks. */
 export async function fromRankZero<T>(group: Group, work: () => T | Promise<T>): Promise<T> {
-  const [result] = await group.exchange(async () => (group.rank === 0 ? work() : undefined));
+  const [result] = await group.exchange(async () => (group.rank === 0 ? group.busy(work) : undefined));
   return result as T;
 }

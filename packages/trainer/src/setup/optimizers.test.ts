@@ -4,7 +4,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import type { PartialConfig } from '../config/schema.js';
-import { decayNote } from './decay-note.js';
+import { decayNote, sigmaDataNote } from './option-notes.js';
 import { createOptimizer } from './optimizers.js';
 import { resolveConfig } from '../config/resolve.js';
 import { UserError } from '../errors.js';
@@ -173,4 +173,17 @@ it('notes a learning rate that decays twice', () => {
   expect(noteOf({})).toBeUndefined();
   expect(noteOf({ lrSchedule: 'cosine', momentumDecay: null })).toBeUndefined();
   expect(noteOf({ lrSchedule: 'cosine', momentumDecay: { compensate: false } })).toBeUndefined();
+});
+
+it('notes a loss weighting with another sigmaData than the prediction', () => {
+  const noteOf = (prediction: object, lossWeighting: object) => {
+    const value = { diffusion: { prediction }, lossWeighting } as PartialConfig;
+    return sigmaDataNote(resolveConfig([{ source: 'test', value }]));
+  };
+  const one = { type: 'edm', sigmaData: 1 };
+  expect(noteOf(one, { type: 'edm' })).toMatch(/is 1 in .*0\.5 in .*"edm".*lossWeighting\.sigmaData=1/);
+  expect(noteOf(one, { type: 'softMinSnr', sigmaData: 2 })).toContain('2 in');
+  expect(noteOf(one, one)).toBeUndefined();
+  expect(noteOf(one, { type: 'minSnr' })).toBeUndefined();
+  expect(noteOf({ type: 'edm' }, { type: 'edm', sigmaData: 2 })).toBeUndefined();
 });
