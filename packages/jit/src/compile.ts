@@ -11,9 +11,9 @@ import { freezeState } from './passes/freeze-state.js';
 import { runPipeline } from './passes/pipeline.js';
 import { findRefusedNode, needsCpu } from './runtime/refused-node.js';
 import { trace } from './trace/trace.js';
-import { isShareable } from './update/shared-memory.js';
-import { type UpdateKernel, updateKernel } from './update/update-kernel.js';
-import { type WasmModule, wasmApi } from './update/wasm-api.js';
+import type { SharedUpdates } from './update/shared-updates.js';
+import type { UpdateKernel } from './update/update-kernel.js';
+import type { WasmModule } from './update/wasm-api.js';
 
 /** An input or output of a session: one of the engine's arrays, or the slice of one named by its port. */
 export interface TensorSlice extends TensorSpec {
@@ -63,8 +63,8 @@ export interface Signature {
 export interface CompilerOptions<Session> {
   readonly lower: LowerOptions;
   readonly createSession: (model: Uint8Array) => Promise<Session>;
-  /** Whether states are stored in shared memory when possible, so that threads can update them there. */
-  readonly sharedMemory: boolean;
+  /** Stores states in shared memory when possible, so that threads can update them there. Without it, nothing does. */
+  readonly updates?: SharedUpdates | undefined;
   /** Rejects if the engine's device cannot compute products in this precision; not called for `f32`. */
   readonly checkPrecision: (precision: Precision) => Promise<void>;
   /** Called with each compiled graph. */
@@ -92,14 +92,15 @@ export async function compileProgram<Session extends Releasable>(
     if (precision !== undefined) await options.checkPrecision(precision);
   }
   const traceMs = lap();
+  const updates = options.updates?.isShareable(state) === true ? options.updates : undefined;
   const graphs = runPipeline(traced, {
     kind: options.lower.target ?? 'cpu',
     blocked: options.lower.blocked,
-    sharedState: options.sharedMemory && isShareable(state),
+    updates,
   });
   const optimizeMs = lap();
   const main = await compileSegment(graphs.main, { trace: traceMs, optimize: optimizeMs }, options);
-  const update = graphs.update && (await compileUpdate(graphs.update, options));
+  const update = graphs.update && updates && (await compileUpdate(graphs.update, updates, options));
   return { main, update, swaps: statesWrittenBy(main), buffers: bufferSpecs(main, update) };
 }
 
@@ -165,12 +166,13 @@ async function refusedError<Session extends Releasable>(
 /** Creates the kernel of a graph. */
 async function compileUpdate(
   graph: Graph,
+  { kernel, compile }: SharedUpdates,
   { compiled }: Pick<CompilerOptions<unknown>, 'compiled'>,
 ): Promise<UpdateSegment> {
   const lap = stopwatch();
-  const { bytes, ...ports } = updateKernel(graph);
+  const { bytes, ...ports } = kernel(graph);
   const lowerMs = lap();
-  const module = await wasmApi.compile(bytes);
+  const module = await compile(bytes);
   const sessionMs = lap();
   const ms = { trace: 0, optimize: 0, lower: lowerMs, encode: 0, session: sessionMs };
   compiled({ name: graph.name, graph, format: 'wasm', bytes, ms });

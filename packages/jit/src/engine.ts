@@ -4,7 +4,7 @@ import { openRuntime } from './runtime/open-runtime.js';
 import { probeBlockedConvolutions } from './runtime/probes.js';
 import { defaultThreads } from './runtime/processors.js';
 import { type Device, devices } from './runtime/runtime.js';
-import { openUpdateThreads } from './update/threads.js';
+import { sharedUpdates } from './update/shared-updates.js';
 
 /** A device, or one of several cards: `cuda:1` is the second one. */
 export type DeviceName = Device | `cuda:${number}`;
@@ -31,7 +31,7 @@ export interface NodeEngineOptions extends Omit<OnnxEngineOptions, 'device'> {
 
 const node: Omit<EnginePlatform, 'openRuntime'> = {
   threads: async (wanted) => wanted ?? defaultThreads(),
-  openUpdateThreads,
+  updates: sharedUpdates,
   probeBlocked: probeBlockedConvolutions,
 };
 

@@ -20,7 +20,7 @@ import {
   type RuntimeSessionOptions,
 } from './runtime/runtime.js';
 import { unusableDevice } from './runtime/unusable-device.js';
-import type { OpenUpdateThreads } from './update/threads.js';
+import type { SharedUpdates } from './update/shared-updates.js';
 
 export interface OnnxEngineOptions {
   /**
@@ -74,8 +74,8 @@ export interface EnginePlatform {
   readonly deviceSettings?: Pick<RuntimeSessionOptions, 'deviceIndex' | 'tf32' | 'graphCapture'>;
   /** Finds the runtime's blocked convolutions; without it, there are none. */
   readonly probeBlocked?: (runtime: Runtime) => Promise<BlockedConvolutions | undefined>;
-  /** Starts threads for updates of state in shared memory; without it, states are in ordinary memory. */
-  readonly openUpdateThreads?: OpenUpdateThreads;
+  /** Updates of state in shared memory; without it, states are in ordinary memory. */
+  readonly updates?: SharedUpdates;
 }
 
 /** Opens the compiling engine; see `openOnnxEngine`. */
@@ -157,18 +157,18 @@ function onHost(
   runtime: Runtime,
   settings: RuntimeSessionOptions,
   blocked: BlockedConvolutions | undefined,
-  { openUpdateThreads }: EnginePlatform,
+  { updates }: EnginePlatform,
 ): CreateProgram {
   const { device, threads = 1 } = settings;
   return (owner, program, options) => {
     const compiler = {
       lower: { blocked, target: device === 'cpu' ? 'cpu' : 'gpu' },
       createSession: (model: Uint8Array) => runtime.createSession(model, settings),
-      sharedMemory: openUpdateThreads !== undefined && runtime.sharedArrays,
+      updates: runtime.sharedArrays ? updates : undefined,
       checkPrecision: checkCpuPrecision,
       compiled: (compilation: Compilation) => options.observer.compiled?.(compilation),
     } as const;
-    return new OnnxProgram(program, options, new HostExecution(owner, compiler, threads, openUpdateThreads));
+    return new OnnxProgram(program, options, new HostExecution(owner, compiler, threads));
   };
 }
 
@@ -182,7 +182,6 @@ function onDevice(
     const compiler = {
       lower: { target: 'gpu' },
       createSession: (model: Uint8Array) => memory.createSession(model, settings),
-      sharedMemory: false,
       checkPrecision,
       compiled: (compilation: Compilation) => options.observer.compiled?.(compilation),
     } as const;

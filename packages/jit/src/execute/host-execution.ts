@@ -1,8 +1,7 @@
 import type { Arrays, StateHandle } from '@dm/ops';
 import type { CompilerOptions, Specialization } from '../compile.js';
 import type { RuntimeSession } from '../runtime/runtime.js';
-import { isShareable, SharedMemory } from '../update/shared-memory.js';
-import type { OpenUpdateThreads, UpdateThreads } from '../update/threads.js';
+import type { UpdateThreads } from '../update/threads.js';
 import type { WasmModule } from '../update/wasm-api.js';
 import { Binding } from './bound-step.js';
 import type { Execution, Step } from './execution.js';
@@ -13,22 +12,19 @@ export class HostExecution implements Execution<RuntimeSession, OnnxStateHandle>
   private readonly threads = new Set<UpdateThreads>();
   readonly valuesOf: ((state: OnnxStateHandle) => Arrays) | undefined;
 
-  /**
-   * `owner` is the engine; `threadCount` is the number of threads that run an update. `openThreads` is needed if the
-   * compiler puts states into shared memory.
-   */
+  /** `owner` is the engine; `threadCount` is the number of threads that run an update. */
   constructor(
     private readonly owner: object,
     readonly compiler: CompilerOptions<RuntimeSession>,
     private readonly threadCount: number,
-    private readonly openThreads: OpenUpdateThreads | undefined,
   ) {
     // Whether it gains anything on a device is not known.
     if ((compiler.lower.target ?? 'cpu') === 'cpu') this.valuesOf = (state) => state.values;
   }
 
   async load(arrays: Arrays): Promise<OnnxStateHandle> {
-    const shared = this.compiler.sharedMemory && isShareable(arrays) ? new SharedMemory() : undefined;
+    const { updates } = this.compiler;
+    const shared = updates?.isShareable(arrays) === true ? updates.createMemory() : undefined;
     return new OnnxStateHandle(this.owner, arrays, shared);
   }
 
@@ -47,7 +43,7 @@ export class HostExecution implements Execution<RuntimeSession, OnnxStateHandle>
 
   /** Threads for updates, until the program or the state is disposed of. */
   private async start(module: WasmModule, state: OnnxStateHandle): Promise<UpdateThreads> {
-    const threads = await this.openThreads!(module, state.shared!.memory, this.threadCount);
+    const threads = await this.compiler.updates!.openThreads(module, state.shared!.memory, this.threadCount);
     this.threads.add(threads);
     state.onDispose(() => {
       this.threads.delete(threads);

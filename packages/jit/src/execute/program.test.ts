@@ -327,7 +327,7 @@ describe('a program compiled with frozenState', () => {
 
   it('has its values compiled in on the CPU only', () => {
     const valuesOn = (target: 'cpu' | 'gpu') =>
-      new HostExecution({}, { lower: { target } } as CompilerOptions<RuntimeSession>, 1, undefined).valuesOf;
+      new HostExecution({}, { lower: { target } } as CompilerOptions<RuntimeSession>, 1).valuesOf;
     expect(valuesOn('cpu')).toBeDefined();
     expect(valuesOn('gpu')).toBeUndefined();
   });

@@ -42,7 +42,7 @@ describe('blocked convolutions', () => {
     const upsampled: Program = ({ w }, { x }) => ({ outputs: { y: conv2d(upsampleNearest(x!), w!) } });
     const state = { w: floats([3, 3, 16, 32], 2) };
     const images = { x: floats([2, 5, 4, 16]) };
-    const target = { kind: 'cpu', blocked: blockedConvolutions(16), sharedState: false } as const;
+    const target = { kind: 'cpu', blocked: blockedConvolutions(16) } as const;
     const reorders = (graph: Graph) => {
       const { nodes } = lowerGraph(runPipeline(graph, target).main, { blocked: target.blocked });
       return nodes.filter(({ op, domain }) => op === 'ReorderInput' && domain !== '').length;

@@ -147,7 +147,7 @@ const cases: readonly Case[] = [
 /** Names of operators, and of the patterns in `without`. */
 function patterns(program: Program, inputs: Arrays, target: LoweringTarget): Set<string> {
   const graph = trace(program, {}, inputs);
-  const { main } = runPipeline(graph, { kind: target, sharedState: false });
+  const { main } = runPipeline(graph, { kind: target });
   const { nodes, initializers } = lowerGraph(main, { target });
   const found = new Set(nodes.map(({ op }) => op));
   const values = (name: string): number[] => {

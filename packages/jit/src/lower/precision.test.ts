@@ -178,7 +178,6 @@ const lowered = (fn: Fn, target: 'cpu' | 'gpu'): OnnxModel => {
   const { main } = runPipeline(trace(withGradients(fn), {}, blockInputs), {
     kind: target,
     ...(target === 'cpu' && { blocked: blockedConvolutions(16) }),
-    sharedState: false,
   });
   return lowerGraph(main, { target, blocked: blockedConvolutions(16) });
 };

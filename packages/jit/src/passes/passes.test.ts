@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Program } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
 import { blockedConvolutions } from '../lower/blocked.js';
+import { sharedUpdates } from '../update/shared-updates.js';
 import { printGraph } from '../inspect/dump.js';
 import type { Graph } from '../graph/graph.js';
 import { trace } from '../trace/trace.js';
@@ -129,12 +130,17 @@ it('the pipeline depends on the target', () => {
     'eliminateDeadCode',
   ];
   const last = ['scheduleWeightGradientsFirst', 'chunkVectors', 'sumsOfSquaresAsMatmul', 'eliminateDeadCode'];
-  expect(names({ kind: 'file', sharedState: false })).toEqual(forAll);
-  expect(names({ kind: 'gpu', sharedState: false })).toEqual([...forAll, 'sumsInTwoStages']);
-  expect(names({ kind: 'cpu', sharedState: false })).toEqual([...forAll, ...last]);
+  expect(names({ kind: 'file' })).toEqual(forAll);
+  expect(names({ kind: 'gpu' })).toEqual([...forAll, 'sumsInTwoStages']);
+  expect(names({ kind: 'cpu' })).toEqual([...forAll, ...last]);
   const fused = ['fuseUpsampledConvolutions', 'eliminateDeadCode'];
   const blocked = blockedConvolutions(8);
-  expect(names({ kind: 'cpu', blocked, sharedState: true })).toEqual([...forAll, ...fused, 'splitUpdate', ...last]);
+  expect(names({ kind: 'cpu', blocked, updates: sharedUpdates })).toEqual([
+    ...forAll,
+    ...fused,
+    'splitUpdate',
+    ...last,
+  ]);
 });
 
 describe('all passes together', () => {

@@ -1,5 +1,6 @@
 import type { Graph } from '../graph/graph.js';
 import type { BlockedConvolutions, LoweringTarget } from '../lower/context.js';
+import type { SharedUpdates } from '../update/shared-updates.js';
 import { chunkVectors } from './chunk-vectors.js';
 import { commonSubexpressions } from './common-subexpressions.js';
 import { constantFold } from './constant-fold.js';
@@ -8,7 +9,6 @@ import { fuseUpsampledConvolutions } from './fuse-upsampled-convolutions.js';
 import { scheduleWeightGradientsFirst } from './schedule-weight-gradients-first.js';
 import { simplifyAlgebra } from './simplify-algebra.js';
 import { simplifyReshapes } from './simplify-reshapes.js';
-import { splitUpdate } from './split-update.js';
 import { sumsInTwoStages } from './sums-in-two-stages.js';
 import { sumsOfSquaresAsMatmul } from './sums-of-squares-as-matmul.js';
 
@@ -17,8 +17,8 @@ export interface Target {
   readonly kind: LoweringTarget;
   /** The runtime's blocked convolutions, if it has them. */
   readonly blocked?: BlockedConvolutions | undefined;
-  /** Whether the state's long vectors are in memory shared with threads that can run an update kernel on them. */
-  readonly sharedState: boolean;
+  /** Given if the state's long vectors are in memory shared with threads, which can run an update kernel on them. */
+  readonly updates?: SharedUpdates | undefined;
 }
 
 /** A program between passes: one graph, or two that run one after the other. */
@@ -94,8 +94,8 @@ const pipeline: readonly Pass[] = [
   // prepare `main` for the runtime, which does not run the update.
   {
     name: 'splitUpdate',
-    when: ({ sharedState }) => sharedState,
-    run: ({ main }) => splitUpdate(main) ?? { main },
+    when: ({ updates }) => updates !== undefined,
+    run: ({ main }, { updates }) => updates!.split(main) ?? { main },
   },
   // Frees activations early. After all passes that replace convolutions or remove nodes from `main`.
   {
@@ -138,4 +138,4 @@ export const runPipeline = (graph: Graph, target: Target): GraphModule =>
   passesFor(target).reduce<GraphModule>((module, { run }) => run(module, target), { main: graph });
 
 /** Runs the passes that suit any runtime. */
-export const optimize = (graph: Graph): Graph => runPipeline(graph, { kind: 'file', sharedState: false }).main;
+export const optimize = (graph: Graph): Graph => runPipeline(graph, { kind: 'file' }).main;
