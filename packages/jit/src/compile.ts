@@ -63,7 +63,7 @@ export interface Signature {
 export interface CompilerOptions<Session> {
   readonly lower: LowerOptions;
   readonly createSession: (model: Uint8Array) => Promise<Session>;
-  /** Stores states in shared memory when possible, so that threads can update them there. Without it, nothing does. */
+  /** For states in shared memory, which threads update; without it, all states are in ordinary memory. */
   readonly updates?: SharedUpdates | undefined;
   /** Rejects if the engine's device cannot compute products in this precision; not called for `f32`. */
   readonly checkPrecision: (precision: Precision) => Promise<void>;
