@@ -103,7 +103,8 @@ async function begin(
 ): Promise<void> {
   // The data first, since they may not fit.
   await writeFile(store, dataFile, await formatShard(dataset));
-  for (const { path } of await store.list()) if (path !== dataFile) await store.remove(path);
+  const names = new Set((await store.list()).map(({ path }) => path.split('/')[0]!));
+  for (const name of names) if (name !== dataFile) await store.remove(name);
   const config: Config = { ...setup.config, device };
   const recorded = record({ config, layout: setup.layout, dataset }, engine, dataSha256, environment());
   await writeConfig(store, {
