@@ -70,16 +70,24 @@ class ScheduleSampler:
 
 
 def hook_randint(source):
-    """For diffusers' scripts: their torch.randint(0, T, (n,), ...) takes the timesteps from `source`, a ScheduleSampler."""
-    import torch
-    original, sampler = torch.randint, source.sampler
+    """For diffusers' scripts: their torch.randint(0, T, (n,), ...) takes the timesteps from `source`, a ScheduleSampler.
+
+    A warning at the end of the program says if there was no such call, as with another T than the table's."""
+    import atexit, sys, torch
+    original, sampler, used = torch.randint, source.sampler, []
     if sampler.table["meta"]["importanceCorrected"] or np.any(sampler.weights != 1):
         raise ValueError("the table has loss weights: call sample() in the script, and multiply the losses by them")
     def randint(*args, **options):
-        if args[:2] != (0, sampler.num_timesteps) or len(args) != 3 or len(args[2]) != 1:
+        names = ("low", "high", "size") if len(args) + sum(k in options for k in ("low", "high", "size")) == 3 else ("high", "size")
+        call = {"low": 0, **options, **dict(zip(names, args))}
+        low, high, size = (call.get(name) for name in ("low", "high", "size"))
+        if (low, high) != (0, sampler.num_timesteps) or not isinstance(size, (tuple, list)) or len(size) != 1:
             return original(*args, **options)
-        return source.sample(args[2][0], options.get("device"))[0]
+        used[:] = [True]
+        return source.sample(size[0], options.get("device"))[0]
     torch.randint = randint
+    atexit.register(lambda: used or print(f"warning: no torch.randint(0, {sampler.num_timesteps}, (n,)) took timesteps "
+                                          "from the table", file=sys.stderr))
 
 
 class MDLRC:
@@ -99,4 +107,7 @@ class MDLRC:
                 group.update(lr=float(lr), momentum=float(momentum))
                 if table["meta"]["optimizer"].get("form") == "averaged":  # SGD with momentum in averaged form
                     group["dampening"] = float(momentum)
+                    for p in group["params"]:  # PyTorch does not dampen the first gradient: it is added to zeros instead
+                        if p.grad is not None and optimizer.state[p].get("momentum_buffer") is None:
+                            optimizer.state[p]["momentum_buffer"] = p.grad.new_zeros(p.grad.shape)
         self.step += 1

@@ -8,7 +8,7 @@ import type { Model } from './model.js';
 import { type ModelClass, modelClasses } from './model-classes.js';
 import { classCondition } from './pipeline/class-condition.js';
 import { modelConfigFile } from './pipeline/components.js';
-import { mostSteps, type SamplingConfig } from './pipeline/diffusion-config.js';
+import { type LatentScaling, mostSteps, type SamplingConfig } from './pipeline/diffusion-config.js';
 import { type FileSource, openSource } from './pipeline/file-source.js';
 import { createModelSampler, samplingBatchSize } from './pipeline/model-sampler.js';
 import { type Pipeline, readFields, readPipeline, readWeights, scheduleOf } from './pipeline/read-pipeline.js';
@@ -110,7 +110,8 @@ export interface PretrainedModel extends LoadedModel {
   /** Differences from diffusers: converted dtypes, options of the scheduler that are not supported. */
   readonly notes: readonly string[];
   /**
-   * Generates images, float32 [n, H, W, C], nominally in [-1, 1]. Calls wait for each other.
+   * Generates images, float32 [n, H, W, C], nominally in [-1, 1]; latents of the data for a model on latents. Calls wait for
+   * each other.
    * @throws {RangeError} if an option is invalid, or the model does not have the class; guidance needs a null class
    */
   sample(request?: SampleRequest): Promise<Float32NdArray>;
@@ -195,7 +196,7 @@ export async function fromPretrained(
     );
     const prepared = await samplerFor(sampler);
     state ??= await loadState(prepared);
-    return prepared.sample({
+    const samples = await prepared.sample({
       state,
       seed,
       n,
@@ -203,6 +204,7 @@ export async function fromPretrained(
       ...classCondition({ model, classes, nullClass }, n, labels),
       ...(onStep !== undefined && { onStep }),
     });
+    return unscaled(samples, pipeline.latents);
   }
 
   let last: Promise<unknown> = Promise.resolve();
@@ -228,14 +230,23 @@ export async function fromPretrained(
   };
 }
 
+/** Undoes the scale of latents, in place. */
+function unscaled(samples: Float32NdArray, latents: LatentScaling | undefined): Float32NdArray {
+  if (latents === undefined) return samples;
+  const { mean, scale } = latents;
+  const { data } = samples;
+  for (let i = 0; i < data.length; i++) data[i] = data[i]! / scale[i % scale.length]! + mean[i % mean.length]!;
+  return samples;
+}
+
 /** The null class is the model's own, or its last class, if the pipeline says so. */
 function labelsOf(
   { numClasses, condDim }: Model,
-  { nullClass, classes }: Pipeline,
+  { nullClass }: Pipeline,
 ): { readonly classes: number; readonly nullClass: number | undefined } {
   if (condDim > numClasses) return { classes: numClasses, nullClass: numClasses };
   const last = numClasses - 1;
-  const isNull = last > 0 && (nullClass === last || (nullClass === undefined && classes?.length === last));
+  const isNull = last > 0 && nullClass === last;
   return isNull ? { classes: last, nullClass: last } : { classes: numClasses, nullClass: undefined };
 }
 

@@ -64,6 +64,7 @@ export {
 export {
   type ClippingConfig,
   type DiffusionConfig,
+  type LatentScaling,
   discreteSchedule,
   type DiscreteScheduleConfig,
   type SamplingConfig,

@@ -79,3 +79,9 @@ export function predictionOptionsOf({ prediction }: Pick<DiffusionConfig, 'predi
   const sigmaData = prediction.type === 'edm' ? prediction.sigmaData : undefined;
   return sigmaData === undefined ? {} : { sigmaData };
 }
+
+/** How data of floats are scaled for the network: (x - mean) * scale, each [C]. */
+export interface LatentScaling {
+  readonly mean: readonly number[];
+  readonly scale: readonly number[];
+}

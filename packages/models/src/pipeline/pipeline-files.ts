@@ -12,7 +12,7 @@ import {
   schedulerFile,
   weightsFile,
 } from './components.js';
-import type { DiffusionConfig, SamplingConfig } from './diffusion-config.js';
+import type { DiffusionConfig, LatentScaling, SamplingConfig } from './diffusion-config.js';
 import { PipelineError } from './pipeline-error.js';
 import { writeScheduler } from './scheduler-config.js';
 
@@ -44,12 +44,14 @@ export interface PipelineContent {
   readonly classNames?: readonly string[] | undefined;
   /** Index of the null class, if the model has one. */
   readonly nullClass?: number | undefined;
+  /** Of a model on latents: x of the data is (x - mean) * scale in training, per channel. */
+  readonly latents?: LatentScaling | undefined;
 }
 
 /**
  * The files of a pipeline that Python's `DDPMPipeline.from_pretrained` opens (for diffusers' DiT:
- * `DiTPipeline.from_pretrained(folder, vae=None)`). model_index.json also has the sampler and the null class, for
- * `fromPretrained`, in a field that diffusers ignores.
+ * `DiTPipeline.from_pretrained(folder, vae=None)`). model_index.json also has the sampler, the null class, and
+ * the scale of latents, for `fromPretrained`, in a field that diffusers ignores.
  *
  * @throws {PipelineError} if diffusers does not have the model class, or a scheduler for the noise schedule and the
  *   prediction
@@ -61,6 +63,7 @@ export function pipelineFiles({
   sampler,
   classNames,
   nullClass,
+  latents,
 }: PipelineContent): PipelineFiles {
   const denoiser = diffusersDenoisers.find(({ className }) => className === model.kind);
   if (denoiser === undefined) {
@@ -79,7 +82,7 @@ export function pipelineFiles({
     ...(classNames !== undefined && {
       [pipeline === 'DiTPipeline' ? classField : `_${classField}`]: Object.fromEntries(classNames.entries()),
     }),
-    [ownField]: sorted({ sampler, ...(nullClass !== undefined && { nullClass }) }),
+    [ownField]: sorted({ sampler, ...(nullClass !== undefined && { nullClass }), ...(latents && { latents }) }),
   };
   return {
     files: {

@@ -172,10 +172,10 @@ describe('is refused', () => {
       ['num_train_timesteps'],
     ],
     [
-      'fields of another scheduler',
+      'a scheduler that the sampler does not fit',
       edited(scheduler, { _class_name: 'FlowMatchEulerDiscreteScheduler' }),
       'PIPELINE_UNSUPPORTED',
-      ['beta_start'],
+      ['_dm', 'path: must be flow'],
     ],
   ])('%s', async (_, source, code, contains) => {
     await expect(fromPretrained(source, { engine })).rejects.toThrowWith({ code, contains });

@@ -17,7 +17,13 @@ import {
   schedulerFile,
   weightsFile,
 } from './components.js';
-import { type DiffusionConfig, discreteSchedule, mostSteps, type SamplingConfig } from './diffusion-config.js';
+import {
+  type DiffusionConfig,
+  discreteSchedule,
+  type LatentScaling,
+  mostSteps,
+  type SamplingConfig,
+} from './diffusion-config.js';
 import type { FileSource } from './file-source.js';
 import { ownOptions } from './model-sampler.js';
 import { PipelineError } from './pipeline-error.js';
@@ -35,8 +41,10 @@ export interface Pipeline extends ReadScheduler {
   readonly configPath: string;
   /** Names of the classes by their numbers, if the pipeline has them. */
   readonly classes?: readonly string[];
-  /** Index of the null class, if the pipeline names one. */
+  /** Index of the null class, if the pipeline names one, or has one name less than a UNet2DModel has classes. */
   readonly nullClass?: number;
+  /** The scale of latents, if the pipeline has it. */
+  readonly latents?: LatentScaling;
   /**
    * Reads the weights. No file may be larger than the weights of `model` can be.
    *
@@ -70,17 +78,26 @@ export async function readPipeline(source: FileSource): Promise<Pipeline> {
   }
   const model = await readComponent(source, denoiser.component, modelConfigFile);
   if (model === undefined) throw notFound(source, `${denoiser.component}/${modelConfigFile}`);
-  const scheduler = await readComponent(source, 'scheduler', schedulerFile);
+  const scheduler = await readComponent(source, 'scheduler', schedulerFile, withoutInfinities);
   if (scheduler === undefined) throw noSchedulerError(source, found);
   const read = readScheduler(scheduler.fields, pathOf(source, scheduler.folder, schedulerFile));
   const classes = classesOf(index[classField] ?? index[`_${classField}`]);
+  const own = readOwn(index, scheduler.fields, read, indexPath);
+  const { in_channels: channels } = model.fields;
+  if (own.latents !== undefined && own.latents.mean.length !== channels) {
+    throw new PipelineError(
+      `${indexPath}: ${ownField} has latents of ${own.latents.mean.length} channels, but the model has ${String(channels)}.`,
+    );
+  }
   return {
     className: denoiser.className,
     config: model.fields,
     configPath: pathOf(source, model.folder, modelConfigFile),
     ...(classes !== undefined && { classes }),
+    ...(classes !== undefined &&
+      model.fields['num_class_embeds'] === classes.length + 1 && { nullClass: classes.length }),
     ...read,
-    ...readOwn(index, scheduler.fields, read, indexPath),
+    ...own,
     readWeights: (built) => readWeights(source, model.folder, built),
   };
 }
@@ -90,10 +107,11 @@ async function readComponent(
   source: FileSource,
   component: string,
   file: string,
+  prepare?: (text: string) => string,
 ): Promise<{ readonly fields: Fields; readonly folder: string } | undefined> {
   for (const folder of [component, '']) {
     // oxlint-disable-next-line no-await-in-loop -- the second is read only without the first
-    const fields = await readFields(source, joined(folder, file));
+    const fields = await readFields(source, joined(folder, file), prepare);
     if (fields !== undefined) return { fields, folder };
   }
   return undefined;
@@ -143,7 +161,7 @@ function classesOf(value: unknown): string[] | undefined {
 }
 
 /**
- * The sampler and the null class that `pipelineFiles` wrote. The sampler is not used if the scheduler has been changed
+ * The sampler, null class, and latents that `pipelineFiles` wrote. The sampler is not used if the scheduler has been changed
  * since.
  */
 function readOwn(
@@ -151,21 +169,34 @@ function readOwn(
   scheduler: Fields,
   { diffusion, notes }: ReadScheduler,
   source: string,
-): Partial<Pick<Pipeline, 'sampler' | 'nullClass' | 'notes'>> {
+): Partial<Pick<Pipeline, 'sampler' | 'nullClass' | 'latents' | 'notes'>> {
   const own = index[ownField];
   if (own === undefined) return {};
   try {
-    const { sampler, nullClass } = fieldsOf(own, 'it');
+    const { sampler, nullClass, latents } = fieldsOf(own, 'it');
     checkSampler(sampler, diffusion);
     if (nullClass !== undefined) checkInteger('nullClass', nullClass as number, 0);
-    const ofNullClass = nullClass === undefined ? {} : { nullClass: nullClass as number };
-    if (isWrittenFor(scheduler, diffusion, sampler)) return { sampler, notes: [], ...ofNullClass };
+    const others = {
+      ...(nullClass !== undefined && { nullClass: nullClass as number }),
+      ...(latents !== undefined && { latents: checkedLatents(latents) }),
+    };
+    if (isWrittenFor(scheduler, diffusion, sampler)) return { sampler, notes: [], ...others };
     const note = `${schedulerFile} has other values than the sampler in ${source}, and takes precedence`;
-    return { notes: [...notes, note], ...ofNullClass };
+    return { notes: [...notes, note], ...others };
   } catch (error) {
     if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
     throw new PipelineError(`${source}: ${ownField} is invalid: ${error.message}.`, { cause: error });
   }
+}
+
+/** @throws {RangeError} if it does not have a mean and a scale of each channel */
+function checkedLatents(value: unknown): LatentScaling {
+  const { mean, scale } = fieldsOf(value, 'latents');
+  const isList = (list: unknown): list is number[] => Array.isArray(list) && list.every(Number.isFinite);
+  if (!isList(mean) || !isList(scale) || mean.length !== scale.length || !scale.every((s) => s > 0)) {
+    throw new RangeError('latents must have mean and scale, lists of one number per channel');
+  }
+  return { mean, scale };
 }
 
 /** @throws {RangeError | TypeError} if it is not a sampler for the diffusion */
@@ -265,11 +296,19 @@ function noWeightsError(source: FileSource, folder: string, names: readonly stri
   });
 }
 
-/** The JSON object in a file; undefined if it does not exist. */
-export async function readFields(source: FileSource, path: string): Promise<Fields | undefined> {
+/** Python writes infinite and undefined numbers into JSON, such as the lambda_min_clipped of DPMSolverMultistepScheduler. */
+const withoutInfinities = (text: string): string =>
+  text.replaceAll(/([:,[]\s*)(?:-?Infinity|NaN)(?=\s*[,}\]])/g, '$1null');
+
+/** The JSON object in a file, whose text `prepare` changes; undefined if it does not exist. */
+export async function readFields(
+  source: FileSource,
+  path: string,
+  prepare: (text: string) => string = (text) => text,
+): Promise<Fields | undefined> {
   const bytes = await source.read(path, maxJsonBytes);
   if (bytes === undefined) return undefined;
-  const value = parseJson(decoded(bytes, pathOf(source, path)), pathOf(source, path));
+  const value = parseJson(prepare(decoded(bytes, pathOf(source, path))), pathOf(source, path));
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
   throw new FileError(pathOf(source, path), 'must contain a JSON object.', { code: 'FILE_INVALID' });
 }

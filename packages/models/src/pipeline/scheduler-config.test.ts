@@ -44,9 +44,9 @@ it.each(cases)('%j comes back, with nothing to note', (diffusion) => {
 
 const discrete = { type: 'discrete', spacing: 'leading' } as const;
 it.each<Partial<SamplingConfig>>([
-  { type: 'ddim', clipping: null, path: { ...discrete, stepsOffset: 1, final: 'first', stepEnd: 'stride' } },
+  { type: 'ddim', clipping: null, path: { ...discrete, stepsOffset: 1, final: 'first' } },
   { type: 'ddim', path: { ...discrete, spacing: 'linspace', final: 'clean', stepEnd: 'stride' } },
-  { type: 'ddim', clipping: { type: 'range', max: 0.5 }, path: { ...discrete, final: 'clean', stepEnd: 'stride' } },
+  { type: 'ddim', clipping: { type: 'range', max: 0.5 }, path: { ...discrete, final: 'clean' } },
   { type: 'ddpm', steps: 1000, variance: 'fixedLarge', path: { ...discrete, spacing: 'trailing' } },
   { type: 'ddpm', steps: 1000, variance: 'learnedRange', path: discrete },
   {
@@ -136,6 +136,26 @@ it('notes the variances that diffusers has and this package has not', () => {
   expect(notes).toEqual([expect.stringContaining('variance_type')]);
 });
 
+it('ignores the fields of other schedulers, which from_config leaves in a file, with a note', () => {
+  const more = { variance_type: 'fixed_small', final_sigmas_type: 'zero' };
+  const read = readScheduler(file(plain, more), 'x.json');
+  const { notes, ...rest } = readScheduler(file(plain), 'x.json');
+  expect(read).toEqual({
+    ...rest,
+    notes: [expect.stringMatching(/x\.json.*DDIMScheduler.*variance_type, final/), ...notes],
+  });
+  const many = Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`field${i}`, i]));
+  expect(readScheduler({ _class_name: 'EDMEulerScheduler', ...many }, 'x.json').notes).toEqual([
+    expect.stringMatching(/field19, and 5 more$/),
+  ]);
+});
+
+it('a DDIM pipeline with leading spacing may be sampled by any sampler', () => {
+  expect(readScheduler(file(plain), 'x.json').sampler.path).not.toHaveProperty('stepEnd');
+  const { path } = readScheduler(file(plain, { timestep_spacing: 'linspace' }), 'x.json').sampler;
+  expect(path).toMatchObject({ spacing: 'linspace', stepEnd: 'stride' });
+});
+
 describe('is refused by name', () => {
   it.each<[object, string[]]>([
     [{ _class_name: 'PNDMScheduler' }, ['is PNDMScheduler', 'DDPMScheduler, DDIMScheduler', 'EDMEulerScheduler']],
@@ -145,12 +165,10 @@ describe('is refused by name', () => {
     [{ trained_betas: [0.1, 0.2] }, ['trained_betas', '1000 timesteps', 'got [0.1,0.2]']],
     [{ num_train_timesteps: '1000' }, ['num_train_timesteps', 'a number', 'got "1000"']],
     [{ rescale_betas_zero_snr: 1 }, ['rescale_betas_zero_snr', 'true or false', 'got 1']],
-    [{ variance_type: 'fixed_small' }, ['unknown field "variance_type"', 'DDIMScheduler']],
     [{ timestep_spacing: 'log' }, ['timestep_spacing', 'leading, trailing, linspace', 'got "log"']],
     [{ clip_sample: 1 }, ['clip_sample', 'true or false', 'got 1']],
     [{ clip_sample_range: 'x' }, ['clip_sample_range', 'a number', 'got "x"']],
     [{ steps_offset: [1] }, ['steps_offset', 'a number', 'got [1]']],
-    [{ beta_stat: 0.1, skip: 1 }, ['unknown field "beta_stat"', 'beta_start', 'unknown field "skip"']],
   ])('%j', (change, contains) => {
     expect(() => readScheduler(file(plain, change), 'x.json')).toThrowWith({
       type: PipelineError,
@@ -169,6 +187,14 @@ describe('continuous time', () => {
     prediction: { type: 'edm', sigmaData: 0.4 },
   };
   const onEdm = { ...sampler, type: 'euler', path: { type: 'edm', rho: 5 }, clipping: null } as const;
+
+  it('a flow has the shift of its path, also if that depends on the number of tokens', () => {
+    const path = { type: 'flow', dynamicShift: { tokens: 4096 } } as const;
+    expect(writeScheduler(flow, { ...onFlow, path }).fields['shift']).toBeCloseTo(Math.exp(1.15), 12);
+    expect(writeScheduler(flow, { ...onFlow, path: { type: 'flow', shift: 2 } }).fields['shift']).toBe(2);
+    const asThere = { type: 'flow', spacing: 'flow-match-euler' } as const;
+    expect(writeScheduler(flow, { ...onFlow, path: asThere }).notes).toEqual([]);
+  });
 
   it('a flow is FlowMatchEulerDiscreteScheduler, with the times to give', () => {
     const { className, fields, notes } = writeScheduler(flow, onFlow);

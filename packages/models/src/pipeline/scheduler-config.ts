@@ -1,5 +1,12 @@
 /** Conversion between noise schedule, prediction, and sampler, and the `scheduler_config.json` of diffusers. */
-import { type ContinuousScheduleConfig, defaultSpacing, edmRange, spacings, type Spacing } from '@dm/core';
+import {
+  type ContinuousScheduleConfig,
+  defaultSpacing,
+  dynamicFlowShift,
+  edmRange,
+  spacings,
+  type Spacing,
+} from '@dm/core';
 import {
   type DiffusionConfig,
   type DiscreteScheduleConfig,
@@ -201,13 +208,21 @@ function writeFlow(
     );
   }
   const { path, steps } = sampler;
+  const { shift: ofPath, dynamicShift, spacing = 'even' } = path.type === 'flow' ? path : {};
   return {
     className,
-    fields: { num_train_timesteps: timeScale, shift: (path.type === 'flow' ? path.shift : undefined) ?? shift },
+    fields: {
+      num_train_timesteps: timeScale,
+      shift: dynamicShift === undefined ? (ofPath ?? shift) : dynamicFlowShift(dynamicShift),
+    },
     notes: [
       ...otherSampler(sampler, className),
-      `${className} spaces its times from 1 to 1 / ${timeScale}; for the run's call ` +
-        `scheduler.set_timesteps(sigmas=numpy.linspace(1, 1 / ${steps}, ${steps}))`,
+      ...(spacing === 'even'
+        ? [
+            `${className} spaces its times from 1 to 1 / ${timeScale}; for the run's call ` +
+              `scheduler.set_timesteps(sigmas=numpy.linspace(1, 1 / ${steps}, ${steps}))`,
+          ]
+        : []),
     ],
   };
 }
@@ -324,7 +339,7 @@ const defaultSteps = 50;
 /**
  * The inverse of `writeScheduler`. `source` (the path of the file) starts error messages.
  *
- * @throws {PipelineError} if the class is another one, a field is unknown, or a value is not supported
+ * @throws {PipelineError} if the class is another one, or a value is not supported
  */
 export function readScheduler(fields: Fields, source: string): ReadScheduler {
   const className = fields['_class_name'];
@@ -333,9 +348,12 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
     case 'DDIMScheduler':
       return readDiscrete(className, fields, source);
     case 'FlowMatchEulerDiscreteScheduler':
-      return readFlow(continuousOf(className, fields, source), source);
-    case 'EDMEulerScheduler':
-      return readEdm(continuousOf(className, fields, source), source);
+    case 'EDMEulerScheduler': {
+      const given = continuousOf(className, fields, source);
+      const read = className === 'EDMEulerScheduler' ? readEdm(given, source) : readFlow(given, source);
+      const known = Object.keys(continuousDefaults[className]);
+      return { ...read, notes: [...unknownNote(fields, className, known, source), ...read.notes] };
+    }
     default:
       throw new PipelineError(
         `${source}: the scheduler is ${typeof className === 'string' ? className : shortJson(className)}, but only ` +
@@ -345,22 +363,23 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
   }
 }
 
-/** Most unknown fields that an error lists. */
+/** Most unknown fields that a note lists. */
 const listed = 20;
 
-function checkKnown(fields: Fields, className: string, known: readonly string[], source: string): void {
+/**
+ * A note on fields that a scheduler does not have. Diffusers ignores them too: `from_config` of another scheduler's fields
+ * leaves them in the file.
+ */
+function unknownNote(fields: Fields, className: string, known: readonly string[], source: string): readonly string[] {
   const unknown = Object.keys(fields).filter((key) => !key.startsWith('_') && !known.includes(key));
-  if (unknown.length === 0) return;
-  const named = unknown.slice(0, listed).map((key) => `unknown field "${key}"`);
+  if (unknown.length === 0) return [];
   const more = unknown.length > listed ? `, and ${unknown.length - listed} more` : '';
-  throw new PipelineError(
-    `${source}: ${className} has no ${named.join(', ')}${more}. Its fields are ${known.join(', ')}.`,
-  );
+  return [`ignored in ${source}, since ${className} does not have them: ${unknown.slice(0, listed).join(', ')}${more}`];
 }
 
 function readDiscrete(className: DiscreteClass, fields: Fields, source: string): ReadScheduler {
   const sampling: Fields = { ...samplingFields, ...ownFields[className] };
-  checkKnown(fields, className, [...Object.keys(trainingFields), ...Object.keys(sampling)], source);
+  const known = [...Object.keys(trainingFields), ...Object.keys(sampling)];
   const given: Fields = { ...trainingFields, ...fields };
   const zeroTerminalSnr = flagOf(given, 'rescale_betas_zero_snr', source);
   const diffusion: DiffusionConfig = {
@@ -377,13 +396,13 @@ function readDiscrete(className: DiscreteClass, fields: Fields, source: string):
   };
   // As in diffusers, null means the default.
   const set = Object.entries(fields).filter(([key, value]) => key in sampling && value !== null);
-  return { diffusion, ...readSampling(className, { ...sampling, ...Object.fromEntries(set) }, diffusion, source) };
+  const read = readSampling(className, { ...sampling, ...Object.fromEntries(set) }, diffusion, source);
+  return { diffusion, ...read, notes: [...unknownNote(fields, className, known, source), ...read.notes] };
 }
 
 /** The fields of a class for continuous time, with defaults. Null means the default. */
 function continuousOf(className: ContinuousClass, fields: Fields, source: string): Fields {
   const defaults: Fields = continuousDefaults[className];
-  checkKnown(fields, className, Object.keys(defaults), source);
   const set = Object.entries(fields).filter(([key, value]) => Object.hasOwn(defaults, key) && value !== null);
   const given = { ...defaults, ...Object.fromEntries(set) };
   for (const [key, value] of Object.entries(defaults)) {
@@ -470,10 +489,12 @@ function readSampling(
   const most = Math.max(1, timesteps - stepsOffset);
   if (className === 'DDIMScheduler') {
     const final = flagOf(given, 'set_alpha_to_one', source) ? 'clean' : 'first';
+    // With leading spacing, both are the same, and most samplers take only the default.
+    const stepEnd = spacing === 'leading' ? {} : ({ stepEnd: 'stride' } as const);
     const sampler = {
       type: 'ddim',
       steps: Math.min(defaultSteps, most),
-      path: { ...path, final, stepEnd: 'stride' },
+      path: { ...path, final, ...stepEnd },
       clipping,
       ...unguided,
     } as const;

@@ -11,6 +11,9 @@ import { resolveConfig, type Layer } from './resolve.js';
 import type { Config } from './schema.js';
 import { textOf, trainingText, withFormerBehavior, withoutAddedFields } from './training-text.js';
 
+/** `data` of a run that was imported: not known. */
+export const unknownData = 'none';
+
 /**
  * The configuration that the run was started with, migrated if an older version wrote it.
  *
@@ -18,7 +21,8 @@ import { textOf, trainingText, withFormerBehavior, withoutAddedFields } from './
  */
 export function savedConfig(run: RunFolder): Layer {
   const { source, value } = configFile(run.config);
-  return { source, value: withFormerBehavior(value) };
+  // An imported run was not trained on the default data of new runs.
+  return { source, value: { data: unknownData, ...withFormerBehavior(value) } };
 }
 
 /** Writes the config.json of a run. */

@@ -285,7 +285,6 @@ describe('an import', () => {
     ],
     ['another class', edit('unet/config.json', { _class_name: 'VQModel' }), invalid, ['model class', '"VQModel"']],
     ['a block type', edit('unet/config.json', { mid_block_type: 'X' }), invalid, ['mid_block_type', 'got "X"']],
-    ['a field of the scheduler', edit('scheduler/scheduler_config.json', { mystery: 1 }), unsupported, ['"mystery"']],
     [
       'a component',
       edit('model_index.json', { vqvae: ['diffusers', 'VQModel'] }),

@@ -12,6 +12,7 @@ import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
 import { predictionOptions, type Denoiser } from '../setup/denoiser.js';
+import { scalingOf } from '../setup/latents.js';
 import { openDenoiser } from '../setup/open-denoiser.js';
 import { readSelectedCheckpoint, samplingConfig } from '../sampling/generate-samples.js';
 import { readWeights } from '../checkpoint/pack-state.js';
@@ -99,6 +100,7 @@ function diffusersFolder({ model, config, classes, nullClass }: Denoiser, weight
       sampler: config.sampler,
       classNames: classNames(config, classes),
       nullClass,
+      latents: scalingOf(config),
     });
   } catch (error) {
     if (!(error instanceof PipelineError)) throw error;

@@ -45,7 +45,11 @@ function denoiserProgram(model: Model): Program {
   };
 }
 
-/** One-hot labels, looked up in a list of classes first: one-hot alone would turn an invalid label into zeros. */
+/**
+ * One-hot labels, looked up in a list of classes first: comparing alone would turn an invalid label into zeros. Not
+ * `tf.oneHot`, which takes at least two classes.
+ */
 function oneHot(labels: tf.Tensor, classes: number): tf.Tensor {
-  return tf.oneHot(tf.gather(tf.range(0, classes, 1, 'int32'), labels), classes, 1, 0, 'float32');
+  const all = tf.range(0, classes, 1, 'int32');
+  return tf.cast(tf.equal(tf.expandDims(tf.gather(all, labels), 1), all), 'float32');
 }

@@ -95,15 +95,6 @@ it('with one kept, the checkpoint that the session began from stays until a newe
   expect(result.checkpoint).toBe(pathOf(4));
 });
 
-it('all are damaged: they are set aside, and the run begins anew', async () => {
-  await begin(4, 3);
-  for (const step of [1, 2, 3]) flipByte(join(pathOf(step), 'ema.safetensors'), 300);
-  const { began, notes } = await resume();
-  expect(began).toBe(0);
-  expect(notes).toHaveLength(4);
-  for (const step of [1, 2, 3]) expect(existsSync(`${pathOf(step)}.damaged`)).toBe(true);
-});
-
 describe('the last checkpoint, damaged after it was written,', () => {
   /** Damages the last checkpoint so many times, each time that it is saved. */
   const trainWithDamage = (times: number) => {

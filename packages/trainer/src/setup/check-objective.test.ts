@@ -91,6 +91,16 @@ describe('refused, with the remedy', () => {
     ],
     [
       'a table of timesteps on edm',
+      [edm, { model: { type: 'unet', time_embedding_type: 'fourier' } }],
+      ['time_embedding_type is fourier', 'edm', 'negative', 'time_embedding_type=positional'],
+    ],
+    [
+      'fourier embedding of timestep 0',
+      [{ model: { type: 'unet', time_embedding_type: 'fourier' } }],
+      ['time_embedding_type is fourier', 'may be 0'],
+    ],
+    [
+      'learned embedding with sigma',
       [edm, { model: { type: 'unet', time_embedding_type: 'learned', num_train_timesteps: 1000 } }],
       ['time_embedding_type is learned', 'schedule is edm', 'schedule such as linear'],
     ],

@@ -70,7 +70,15 @@ const checkVariance: Check = ({ diffusion: { schedule, prediction, variance } })
 };
 
 const checkTimeEmbedding: Check = ({ model, diffusion: { schedule, timesteps } }) => {
-  if (model.type !== 'unet' || model.time_embedding_type !== 'learned') return undefined;
+  if (model.type !== 'unet') return undefined;
+  if (model.time_embedding_type === 'fourier' && schedule.type !== 'flow') {
+    return (
+      'model.time_embedding_type is fourier, which takes the logarithm of the time, but with diffusion.schedule ' +
+      `${schedule.type} times may be ${schedule.type === 'edm' ? 'negative' : '0'}. Set model.time_embedding_type=positional, or ` +
+      'diffusion.schedule=flow.'
+    );
+  }
+  if (model.time_embedding_type !== 'learned') return undefined;
   if (schedule.type === 'flow' || schedule.type === 'edm') {
     return (
       `model.time_embedding_type is learned, a table with one row per timestep, but diffusion.schedule is ${schedule.type}, in ` +

@@ -61,7 +61,7 @@ async function measured(
 }
 
 /** Mean and scale of each channel; undefined for images, and if the configuration leaves them to the data. */
-function scalingOf({ latents }: Config): ChannelScaling | undefined {
+export function scalingOf({ latents }: Config): ChannelScaling | undefined {
   if (latents?.mean === undefined || latents.scale === undefined) return undefined;
   const { mean, scale } = latents;
   return { mean, scale: typeof scale === 'number' ? mean.map(() => scale) : scale };

@@ -1,6 +1,7 @@
 /** Training setups for data sets on disk. */
 import { DataError, openDataset, type Dataset, type Split } from '@dm/data';
 import { createAnyModel } from '../config/all-models.js';
+import { unknownData } from '../config/saved-config.js';
 import type { Config } from '../config/schema.js';
 import { availableMemory } from '../machine/available-memory.js';
 import { UserError } from '../errors.js';
@@ -24,11 +25,21 @@ export async function openData(config: Config, split: Split = 'train'): Promise<
   return scaledData(config, await openUnscaledData(config, split));
 }
 
-/** `openData` without the scaling of floats. */
-export function openUnscaledData(
+/**
+ * `openData` without the scaling of floats.
+ *
+ * @throws {UserError} `DATA_MISMATCH` for the configuration of an imported run
+ */
+export async function openUnscaledData(
   { data, imageSize, imageChannels, imageResize, crop, skipBad, holdOut, latents }: Config,
   split: Split = 'train',
 ): Promise<Dataset> {
+  if (data === unknownData) {
+    throw new UserError(
+      'The run was imported, so the data that it was trained on are not known. Give them, or others: --data <data>.',
+      { code: 'DATA_MISMATCH' },
+    );
+  }
   return openDataset(data, {
     split: holdOut === null ? split : 'train',
     ...(holdOut !== null && { holdOut: { share: holdOut, part: split === 'train' ? 'rest' : 'heldOut' } as const }),

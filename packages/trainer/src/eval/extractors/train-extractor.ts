@@ -1,7 +1,7 @@
 /** Training of the extractor `classifier`. */
 import { openDataset, type Dataset } from '@dm/data';
 import { UserError } from '../../errors.js';
-import { trainClassifier, type TrainClassifierOptions, type TrainedClassifier } from '@dm/eval';
+import { selectIndices, trainClassifier, type TrainClassifierOptions, type TrainedClassifier } from '@dm/eval';
 
 export interface TrainExtractorOptions extends Omit<TrainClassifierOptions, 'train' | 'test'> {
   /** Name of a labeled data set, as for `dm data`. */
@@ -12,10 +12,10 @@ export interface TrainExtractorOptions extends Omit<TrainClassifierOptions, 'tra
   readonly channels?: 1 | 3;
 }
 
-/** If a data set has no test split, every this many images one is held out. */
+/** If a data set has no test split, one of so many images is held out. */
 const HELD_OUT = 10;
 
-/** Trains on the training split and tests on the test split; without splits, every tenth image is held out for testing. */
+/** Trains on the training split and tests on the test split; without splits, a tenth, at random, is held out for testing. */
 export async function trainExtractor(options: TrainExtractorOptions): Promise<TrainedClassifier> {
   const { data, size, channels, ...training } = options;
   const common = { ...(size !== undefined && { size }), ...(channels !== undefined && { channels }) };
@@ -28,11 +28,12 @@ export async function trainExtractor(options: TrainExtractorOptions): Promise<Tr
   const test = await openDataset(data, { ...common, split: 'test' });
   if (train.name !== test.name) return trainClassifier({ ...training, train, test });
   // The data set has no splits: both are the same.
-  const isHeldOut = (index: number) => index % HELD_OUT === HELD_OUT - 1;
+  const count = Math.floor(train.length / HELD_OUT);
+  const heldOut = new Set(selectIndices(train.name, train.length, { count, seed: 0 }));
   return trainClassifier({
     ...training,
-    train: part(train, 'without every tenth image', (index) => !isHeldOut(index)),
-    test: part(train, 'every tenth image', isHeldOut),
+    train: part(train, 'without a tenth of the images, at random', (index) => !heldOut.has(index)),
+    test: part(train, 'a tenth of the images, at random', (index) => heldOut.has(index)),
   });
 }
 

@@ -3,6 +3,7 @@ import { normalBatch, type NoiseLevel } from '@dm/core';
 import { hasTestImages, readValues, type Dataset } from '@dm/data';
 import { geometricMean, logSnrBuckets, selectIndices, type LogSnrBucket } from '@dm/eval';
 import type { Arrays, Engine, StateHandle } from '@dm/ops';
+import { unknownData } from '../../config/saved-config.js';
 import type { Config } from '../../config/schema.js';
 import { UserError } from '../../errors.js';
 import type { Denoiser } from '../../setup/denoiser.js';
@@ -50,7 +51,7 @@ const seed = 0;
  * @throws {UserError} `DATA_MISMATCH` if it has neither
  */
 export async function openValidationData(config: Config): Promise<Dataset> {
-  if (config.holdOut === null && !hasTestImages(config.data)) {
+  if (config.holdOut === null && config.data !== unknownData && !hasTestImages(config.data)) {
     throw new UserError(
       `${config.data} has no separate test images to measure the validation loss on. Hold out a share of its images when ` +
         'training: --hold-out 0.05 (holdOut). Or measure a run on other images: dm eval validation <run> --data <data>.',
