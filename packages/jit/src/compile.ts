@@ -101,7 +101,7 @@ export async function compileProgram<Session extends Releasable>(
   const optimizeMs = lap();
   const main = await compileSegment(graphs.main, { trace: traceMs, optimize: optimizeMs }, options);
   const update = graphs.update && updates && (await compileUpdate(graphs.update, updates, options));
-  return { main, update, swaps: statesWrittenBy(main), buffers: bufferSpecs(main, update) };
+  return { main, update, swaps: statesWrittenBy(main), buffers: bufferSpecs(main, graphs.update?.inputs ?? []) };
 }
 
 function traceProgram(program: Program, name: string, { state, inputs }: Signature, frozen: boolean | Arrays): Graph {
@@ -193,16 +193,16 @@ function statesWrittenBy({ writes }: Segment<unknown>): string[] {
   return [...new Set(writes.flatMap(({ port }) => (port.kind === 'next' ? [port.name] : [])))];
 }
 
-/** Type and shape of the arrays that are not state. An array passed in slices is a vector. */
+/** Type and shape of the arrays that are not state, of `main` and of the update. An array passed in slices is a vector. */
 function bufferSpecs(
   { reads, writes }: Segment<unknown>,
-  update: UpdateSegment | undefined,
+  ofUpdate: readonly PortValue[],
 ): Specialization<unknown>['buffers'] {
   const buffers: Record<BufferKind, Record<string, TensorSpec>> = { input: {}, output: {}, intermediate: {} };
   const specsOf = ({ kind }: Port) => (kind === 'state' || kind === 'next' ? undefined : buffers[kind]);
-  for (const port of update?.scalars ?? []) {
+  for (const { port, value } of ofUpdate) {
     const specs = specsOf(port);
-    if (specs !== undefined) specs[port.name] = { dtype: 'float32', shape: [] };
+    if (specs !== undefined) specs[port.name] = { dtype: value.dtype, shape: value.shape };
   }
   for (const { port, dtype, shape } of [...reads, ...writes]) {
     const specs = specsOf(port);

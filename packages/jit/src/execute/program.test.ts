@@ -136,6 +136,26 @@ describe('a step that is split before its update', () => {
     expect(found).toBeAllClose(expected, { rtol: 1e-4, relativeTo: 'norm' });
   });
 
+  it('reads an input that no output needs', async () => {
+    const apply: Program = ({ params }, { x, rate }) => ({
+      state: { params: tf.sub(params!, tf.mul(x!, rate!)), m: x! },
+      outputs: { twice: tf.mul(rate!, 2) },
+    });
+    const engine = await openOnnxEngine({ threads: 2 });
+    const program = engine.compile(apply);
+    const handle = await program.load(start);
+    const inputs = { x: vector(5), rate: given([0.1], []) };
+    const { twice } = await program.run(handle, inputs);
+    expect(twice!.data[0]).toBeCloseTo(0.2, 6);
+    const { params, m } = await handle.read();
+    expectSame({ m: m! }, { m: inputs.x });
+    const expected = start.params.data.map((value, i) =>
+      Math.fround(value - Math.fround(inputs.x.data[i]! * Math.fround(0.1))),
+    );
+    expect(Buffer.compare(bits(params!), Buffer.from(Float32Array.from(expected).buffer))).toBe(0);
+    await engine.dispose();
+  });
+
   it('ends before the program is disposed of', async () => {
     const engine = await openOnnxEngine({ threads: 2 });
     const [program, other] = [engine.compile(step), engine.compile(step)];

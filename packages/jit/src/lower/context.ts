@@ -312,6 +312,10 @@ export class LoweringContext {
 /** TensorProto.DataType of the types that a cast can have. */
 const castTypes = { float32: 1, int32: 6, bool: 9, float16: 10, bfloat16: 16 } as const;
 
+/** The number that every element of a filled tensor has, in the tensor's type. */
+export const filledWith = (value: unknown, output: { dtype: TensorSpec['dtype'] }): number =>
+  typedArray(output, [Number(value)])[0]!;
+
 export function typedArray({ dtype }: { dtype: TensorSpec['dtype'] }, values: readonly number[]): ConstData {
   if (dtype === 'float32') return Float32Array.from(values);
   return dtype === 'int32' ? Int32Array.from(values) : Uint8Array.from(values);

@@ -48,6 +48,7 @@ export function tfGeometry(
     a.dimRoundingMode,
     depthwise,
   );
+  checkRounding(info);
   const { top, bottom, left, right } = info.padInfo;
   return {
     strides: [info.strideHeight, info.strideWidth],
@@ -60,6 +61,23 @@ export function tfGeometry(
     filter,
     y: info.outShape,
   };
+}
+
+/**
+ * @throws {Error} if TF.js computes another output size than ONNX, which rounds down: with dimRoundingMode "ceil", or with
+ *   a number as padding of a filter, or strides, that are not square
+ */
+export function checkRounding(info: backend_util.Conv2DInfo): void {
+  const { top, bottom, left, right } = info.padInfo;
+  const size = (before: number, pad: number, filter: number, dilation: number, stride: number) =>
+    Math.floor((before + pad - dilation * (filter - 1) - 1) / stride) + 1;
+  const height = size(info.inHeight, top + bottom, info.filterHeight, info.dilationHeight, info.strideHeight);
+  const width = size(info.inWidth, left + right, info.filterWidth, info.dilationWidth, info.strideWidth);
+  if (height === info.outHeight && width === info.outWidth) return;
+  throw new Error(
+    `an output of ${info.outHeight} x ${info.outWidth} pixels has no lowering, since ONNX computes ${height} x ${width}: ` +
+      'use the padding "valid" or "same", or a list of paddings, without dimRoundingMode',
+  );
 }
 
 export const convAttrs = ({ strides, dilations, pad }: ConvGeometry) => ({

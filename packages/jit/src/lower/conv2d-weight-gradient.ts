@@ -1,4 +1,4 @@
-import type { Value } from '../graph/graph.js';
+import { sizeOf, type Value } from '../graph/graph.js';
 import type { ConvGeometry } from './conv-geometry.js';
 import type { LoweringContext } from './context.js';
 import { padSpatial } from './plain-conv.js';
@@ -61,6 +61,8 @@ function sumOverImages(x: string, n: number, size: number, ctx: LoweringContext)
  * the other. Other strides and dilations use patches of x.
  */
 export function weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx: LoweringContext): string {
+  // The runtime leaves sums of nothing uninitialized.
+  if (sizeOf(dy.shape) === 0) return ctx.onnx.op('Expand', [ctx.onnx.float(0), ctx.onnx.ints(geometry.filter)]);
   const { blocked } = ctx;
   if (blocked?.hasWeightGradient(geometry) === true) return blocked.weightGradient(x, dy, geometry, ctx);
   const {

@@ -1,7 +1,8 @@
 import { conv2d } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { expectSame, floats, runCpu, runOnnx } from '../testing.js';
+import { TraceError } from '../errors.js';
+import { asProgram, expectSame, floats, type Fn, runCpu, runOnnx } from '../testing.js';
 
 type Pad = Parameters<typeof tf.conv2d>[3];
 const cases: { name: string; x: number[]; w: number[]; strides: number; pad: Pad; dilation?: number }[] = [
@@ -111,4 +112,19 @@ describe("@dm/ops' conv2d and its gradients", () => {
     const inputs = { x: floats(x), w: floats(w, 3), b: floats(w.slice(3), 4) };
     await expectSame(({ x, w, b }) => conv2d(x!, w!, { ...options, bias: b! }), inputs, { tolerance: 1e-5 });
   });
+});
+
+it('refuses sizes that ONNX rounds otherwise', async () => {
+  const inputs = { x: floats([1, 3, 3, 4]), f: floats([2, 2, 4, 4]), tall: floats([3, 1, 4, 4]) };
+  const [image, filter] = [(t?: tf.Tensor) => t as tf.Tensor4D, (t?: tf.Tensor) => t as tf.Tensor4D];
+  const fns: Fn[] = [
+    ({ x }) => tf.avgPool(image(x), 2, 2, 0, 'ceil'),
+    ({ x }) => tf.maxPool(image(x), 2, 2, 0, 'ceil'),
+    ({ x, f }) => tf.conv2d(image(x), filter(f), 2, 0, 'NHWC', 1, 'ceil'),
+    ({ x, tall }) => tf.conv2d(image(x), filter(tall), 1, 1),
+  ];
+  for (const fn of fns) {
+    await expect(runOnnx(asProgram(fn), inputs)).rejects.toThrowWith({ type: TraceError, contains: ['ONNX computes'] });
+  }
+  await expectSame(({ x }) => tf.avgPool(image(x), 2, 1, 0, 'ceil'), { x: inputs.x });
 });

@@ -15,6 +15,11 @@ it('series, fills and constants', async () => {
     tf.tensor([1, 2, 3]),
     tf.tensor([true, false], [2], 'bool'),
     tf.eye(3),
+    // In the type of the tensor, also if it is known while compiling.
+    tf.cast(tf.fill([2], 1.7, 'int32'), 'float32'),
+    tf.greater(tf.fill([2], 1.7, 'int32'), 1),
+    tf.cast(tf.fill([2], 0.5, 'int32'), 'bool'),
+    tf.fill([2], true as unknown as number),
   ];
   await expectSame(fn, { x }, { grad: false });
 });

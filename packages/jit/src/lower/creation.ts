@@ -1,6 +1,6 @@
 import type { DType } from '@dm/ops';
 import { type ConstData, type KernelCall, specOf, type TensorSpec, type Value } from '../graph/graph.js';
-import { type Kernel, typedArray } from './context.js';
+import { filledWith, type Kernel, typedArray } from './context.js';
 
 /** A tensor known at trace time, passed to the lowering as a constant. */
 function knownWhileTracing(
@@ -40,7 +40,7 @@ export const creationKernels: Readonly<Record<string, Kernel>> = {
   ),
   Fill: knownWhileTracing(
     (call) => [{ shape: call.attrs['shape'] as number[], dtype: (call.attrs['dtype'] as DType) ?? 'float32' }],
-    (call) => call.attrs['value'] as number,
+    (call, output) => filledWith(call.attrs['value'], output),
   ),
   LinSpace: series,
   OnesLike: knownWhileTracing(

@@ -223,3 +223,34 @@ describe('gray images and a single number', () => {
     expect(ops(rgb, 'cpu')).toEqual(['Mul', 'Add', 'Mul', 'Add']);
   });
 });
+
+it('mod keeps all digits of small dividends, and integers do not overflow', async () => {
+  const inputs = {
+    a: given([7.3, 0.1, -3.5, 1000, 1, -1, 5, -5, 6, -6]),
+    b: given([1e6, 1000, -1e10, 1e10, Infinity, -Infinity, 3, 3, -3, -3]),
+    i: ints([2_000_000_000, -7, 7, -7, 6]),
+    j: ints([2_100_000_000, 3, -3, -3, -3]),
+  };
+  await expectSame(({ a, b, i, j }) => [tf.mod(a!, b!), tf.mod(i!, j!)], inputs, { grad: false, tolerance: 1e-7 });
+});
+
+it('sigmoid has its tail, whose logarithm is finite', async () => {
+  const inputs = { x: given([-80, -40, -20, -18, -17, -14, -8, -7.99, 0, 8, 20]) };
+  await expectSame(({ x }) => tf.log(tf.sigmoid(x!)), inputs, { tolerance: 1e-5 });
+});
+
+it('integers are clipped to bounds beyond their range, also after relu', async () => {
+  const fn: Fn = ({ x }) => [
+    tf.clipByValue(x!, 0, Infinity),
+    tf.clipByValue(x!, -Infinity, 3),
+    tf.clipByValue(x!, 0, 3e9),
+    tf.clipByValue(x!, -1.5, 2.7),
+    tf.clipByValue(tf.relu(x!), 0, 5),
+  ];
+  await expectSame(fn, { x: ints([-7, 1, 7]) }, { grad: false });
+});
+
+it('where selects booleans', async () => {
+  const inputs = { c: bools([1, 0, 1, 0], [2, 2]), a: bools([1, 1, 0, 0], [2, 2]), b: bools([0, 1], [2]) };
+  await expectSame(({ c, a, b }) => tf.where(c!, a!, tf.broadcastTo(b!, [2, 2])), inputs, { grad: false });
+});

@@ -98,10 +98,12 @@ const floorDiv: Build = ([a, b], ctx) => {
   return ctx.cast(ctx.onnx.op('Floor', [ctx.onnx.op('Div', [double(a!), double(b!)])]), 'int32');
 };
 
-/** The remainder with the divisor's sign, as in TF.js: fmod(fmod(a, b) + b, b). */
-const floorMod: Build = ([a, b], { onnx }) => {
-  const fmod = (x: string) => onnx.op('Mod', [x, b!], { attrs: { fmod: { int: 1 } } });
-  return fmod(onnx.op('Add', [fmod(a!), b!]));
+/** The remainder with the divisor's sign: fmod(a, b), plus b if their signs differ. ONNX's Mod of integers is that. */
+const floorMod: Build = ([a, b], { onnx }, node) => {
+  if (node.outputs[0]!.dtype === 'int32') return onnx.op('Mod', [a!, b!]);
+  const rest = onnx.op('Mod', [a!, b!], { attrs: { fmod: { int: 1 } } });
+  const signs = onnx.op('Mul', [onnx.op('Sign', [rest]), onnx.op('Sign', [b!])]);
+  return onnx.op('Where', [onnx.op('Less', [signs, onnx.float(0)]), onnx.op('Add', [rest, b!]), rest]);
 };
 
 /** exp(x) - 1 = 2 sinh(x / 2) exp(x / 2), used near 0, since the difference cancels there. */
@@ -165,7 +167,8 @@ const isFinite: Build = ([x], ctx) => {
 const isInf: Build = ([x], ctx) =>
   ctx.target === 'gpu' ? compareMagnitude('Greater', x!, ctx) : ctx.onnx.op('IsInf', [x!]);
 
-const isNan: Build = ([x], ctx) => {
+/** Whether an element is NaN. */
+export const isNan: Build = ([x], ctx) => {
   const { onnx, target } = ctx;
   if (target !== 'gpu') return onnx.op('IsNaN', [x!]);
   const finite = compareMagnitude('LessOrEqual', x!, ctx);
@@ -183,7 +186,25 @@ const square: Build = ([x], { onnx }) => onnx.op('Mul', [x!, x!]);
 const clip: Build = ([x], ctx, node) => {
   const { clipValueMin, clipValueMax } = node.attrs as { clipValueMin: number; clipValueMax: number };
   const like = node.inputs[0]!;
-  return ctx.onnx.op('Clip', [x!, ctx.scalar(clipValueMin, like), ctx.scalar(clipValueMax, like)]);
+  // Bounds of integers may be infinite.
+  const bound = (value: number) =>
+    ctx.scalar(like.dtype === 'int32' ? Math.min(2 ** 31 - 1, Math.max(-(2 ** 31), value)) : value, like);
+  return ctx.onnx.op('Clip', [x!, bound(clipValueMin), bound(clipValueMax)]);
+};
+
+/** The runtime would fuse a Relu of integers with a Clip, which fails. */
+const relu: Build = ([x], ctx, node) =>
+  node.outputs[0]!.dtype === 'int32'
+    ? ctx.onnx.op('Max', [x!, ctx.scalar(0, node.outputs[0]!)])
+    : ctx.onnx.op('Relu', [x!]);
+
+/** ONNX Runtime's CPU provider approximates the sigmoid by a rational function, which is 0 below -18. */
+const sigmoid: Build = ([x], { onnx, target }) => {
+  const middle = onnx.op('Sigmoid', [x!]);
+  if (target !== 'cpu') return middle;
+  const power = onnx.op('Exp', [x!]);
+  const low = onnx.op('Div', [power, onnx.op('Add', [power, onnx.float(1)])]);
+  return onnx.op('Where', [onnx.op('Less', [x!, onnx.float(-8)]), low, middle]);
 };
 
 /** Gradient of elu from its output y: dy if y >= 0, else dy (y + 1). */
@@ -212,12 +233,19 @@ const relu6: Build = ([x], { onnx }) => onnx.op('Clip', [x!, onnx.float(0), onnx
 const leakyRelu: Build = ([x], { onnx }, node) =>
   onnx.op('LeakyRelu', [x!], { attrs: { alpha: { float: node.attrs['alpha'] as number } } });
 
+/** The runtime has no Where for booleans. */
+const selectBool: Build = ([condition, a, b], ctx) => {
+  const { onnx } = ctx;
+  const other = onnx.op('And', [onnx.op('Not', [condition!]), b!]);
+  return either(onnx.op('And', [condition!, a!]), other, ctx);
+};
+
 const select: Kernel = {
   infer: (call) => {
     const t = input(call, 't');
     return [{ shape: broadcastShape(call.inputs), dtype: t.dtype }];
   },
-  lower: (node, ctx) => elementwise(op('Where')).lower(node, ctx),
+  lower: (node, ctx) => elementwise(node.outputs[0]!.dtype === 'bool' ? selectBool : op('Where')).lower(node, ctx),
 };
 
 export const elementwiseKernels: Readonly<Record<string, Kernel>> = {
@@ -267,13 +295,13 @@ export const elementwiseKernels: Readonly<Record<string, Kernel>> = {
   Prelu: binary('PRelu'),
   RealDiv: binary('Div'),
   Reciprocal: unary('Reciprocal'),
-  Relu: unary('Relu'),
+  Relu: elementwise(relu),
   Relu6: elementwise(relu6),
   Round: unary('Round'),
   Rsqrt: elementwise(([x], { onnx }) => onnx.op('Reciprocal', [onnx.op('Sqrt', [x!])])),
   Select: select,
   Selu: elementwise(withAttr('Selu', { alpha: 1.6732632423543772, gamma: 1.0507009873554805 })),
-  Sigmoid: unary('Sigmoid'),
+  Sigmoid: elementwise(sigmoid),
   Sign: elementwise(sign),
   Sin: unary('Sin'),
   Sinh: unary('Sinh'),

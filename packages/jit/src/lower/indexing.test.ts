@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
 import { openOnnxEngine } from '../engine.js';
-import { asProgram, expectSame, floats, given, ints } from '../testing.js';
+import { EngineError } from '../errors.js';
+import { asProgram, expectSame, floats, given, ints, runOnnx } from '../testing.js';
 
 const x = floats([2, 3, 4]);
 
@@ -9,6 +10,20 @@ it('gather, its gradient and one-hot', async () => {
   await expectSame(({ x }) => tf.gather(x!, tf.tensor1d([2, 0, 2, 1], 'int32'), 1), { x });
   await expectSame(({ x, i }) => tf.gather(x!, i!), { x, i: ints([1, 0, 1]) });
   await expectSame(({ i }) => [tf.oneHot(i!, 4), tf.oneHot(i!, 3, 2, -1)], { i: ints([1, 0, 3, -1]) }, { grad: false });
+});
+
+it('refuses negative indices, as TF.js does, and indices that are too large', async () => {
+  for (const index of [-1, 3]) {
+    const run = runOnnx(
+      asProgram(({ x, i }) => tf.gather(x!, i!)),
+      { x: given([1, 2, 3]), i: ints([0, index]) },
+    );
+    await expect(run).rejects.toThrow(EngineError);
+  }
+});
+
+it('one-hot of booleans', async () => {
+  await expectSame(({ i }) => tf.oneHot(i!, 3, 1, 0, 'bool'), { i: ints([1, 0, 2]) }, { grad: false });
 });
 
 it('adds rows up by segment, also of ids in two dimensions, and drops those of segments that do not exist', async () => {

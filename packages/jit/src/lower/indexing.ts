@@ -11,7 +11,14 @@ const gather: Kernel = {
     return [{ shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], dtype: x.dtype }];
   },
   lower(node, ctx) {
-    const operands = [ctx.get(input(node, 'x')), ctx.get(input(node, 'indices'))];
+    const x = input(node, 'x');
+    const indices = input(node, 'indices');
+    const name = ctx.get(indices);
+    // The runtime counts negative indices from the end, which TF.js refuses, and this one does if they are too large.
+    const size = ctx.scalar(x.shape[gatherAxis(node)]!, indices);
+    const isNegative = () => ctx.onnx.op('Less', [name, ctx.scalar(0, indices)]);
+    const checked = ctx.target === 'gpu' ? name : ctx.onnx.op('Where', [isNegative(), size, name]);
+    const operands = [ctx.get(x), checked];
     ctx.set(node.outputs[0]!, ctx.onnx.op('Gather', operands, { attrs: { axis: { int: gatherAxis(node) } } }));
   },
 };
@@ -102,7 +109,10 @@ const oneHot: Kernel = {
     const { depth, onValue, offValue } = node.attrs as { depth: number; onValue: number; offValue: number };
     const column = ctx.reshape(ctx.get(indices), [...indices.shape, 1]);
     const hit = ctx.onnx.op('Equal', [column, counted(ctx, depth)]);
-    ctx.set(output, ctx.onnx.op('Where', [hit, ctx.scalar(onValue, output), ctx.scalar(offValue, output)]));
+    // The runtime has no Where for booleans.
+    const like = output.dtype === 'bool' ? ({ dtype: 'int32', shape: [] } as const) : output;
+    const values = ctx.onnx.op('Where', [hit, ctx.scalar(onValue, like), ctx.scalar(offValue, like)]);
+    ctx.set(output, output.dtype === 'bool' ? ctx.cast(values, 'bool') : values);
   },
 };
 

@@ -1,5 +1,5 @@
 import { backend_util } from '@tensorflow/tfjs-core';
-import { input, type KernelCall } from '../graph/graph.js';
+import { input, type KernelCall, sizeOf } from '../graph/graph.js';
 import { type Kernel } from './context.js';
 
 const attrsOf = (call: KernelCall) => call.attrs as { transposeA?: boolean; transposeB?: boolean };
@@ -18,6 +18,8 @@ const batchMatMul: Kernel = {
     const { transposeA: transA = false, transposeB: transB = false } = attrsOf(node);
     const output = node.outputs[0]!;
     const [a, b] = [input(node, 'a'), input(node, 'b')];
+    // The runtime leaves sums of nothing uninitialized.
+    if (sizeOf(a.shape) === 0 || sizeOf(b.shape) === 0) return ctx.setConst(output, { ...node, attrs: { splat: 0 } });
     ctx.set(output, ctx.matMul(ctx.get(a), ctx.get(b), [a.shape.length, b.shape.length], { transA, transB }));
   },
 };

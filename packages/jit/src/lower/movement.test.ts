@@ -15,6 +15,7 @@ const moves: Record<string, Fn> = {
   squeeze: ({ x }) => tf.squeeze(tf.expandDims(x!, 1)),
   transpose: ({ x }) => [tf.transpose(x!), tf.transpose(x!, [1, 0, 2]), tf.transpose(x!, [0, 1, 2])],
   concat: ({ x }) => [tf.concat([x!, tf.mul(x!, 2)], 1), tf.concat([x!, x!, x!], -1)],
+  'concat of nothing': ({ x }) => tf.concat([tf.slice(x!, [0, 0, 0], [0, 3, 4]), tf.slice(x!, [0, 0, 0], [0, 3, 4])]),
   stack: ({ x }) => [0, 1, 3, -1, -2, -4].map((axis) => tf.stack([x!, tf.mul(x!, 2)], axis)),
   unstack: ({ x }) => [1, -1, -3].flatMap((axis) => tf.unstack(x!, axis)),
   'split into one piece': ({ x }) => tf.split(x!, 1, 1),
@@ -38,7 +39,12 @@ const moves: Record<string, Fn> = {
   clone: ({ x }) => tf.clone(x!),
 };
 // TF.js has no gradient for the first, and its gradients fail for lists of one tensor.
-const withoutGradient = new Set(['stridedSlice', 'split into one piece', 'unstack into one piece']);
+const withoutGradient = new Set([
+  'concat of nothing',
+  'stridedSlice',
+  'split into one piece',
+  'unstack into one piece',
+]);
 it.each(Object.entries(moves))('%s', async (name, fn) => {
   await expectSame(fn, { x }, { grad: !withoutGradient.has(name) });
 });

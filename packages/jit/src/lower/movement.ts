@@ -74,6 +74,7 @@ const concat: Kernel = {
     const layout = cf ? 'NCHW' : 'NHWC';
     const axis = cf ? NCHW_AXIS[inputAxis(node)]! : inputAxis(node);
     const parts = node.inputs.filter((v) => sizeOf(v.shape) > 0).map((v) => ctx.get(v, layout));
+    if (parts.length === 0) return ctx.setConst(node.outputs[0]!, { ...node, attrs: { splat: 0 } });
     const only = parts.length === 1 ? parts[0] : undefined;
     ctx.set(node.outputs[0]!, only ?? ctx.onnx.op('Concat', parts, { attrs: { axis: { int: axis } } }), layout);
   },

@@ -1,12 +1,15 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import { input, type KernelCall } from '../graph/graph.js';
 import { type Kernel, type LoweringContext } from './context.js';
+import { checkRounding } from './conv-geometry.js';
 
 type Info = backend_util.Conv2DInfo;
 
 function poolInfo(call: KernelCall, shape: readonly number[]): Info {
   const a = call.attrs as { filterSize: number; strides: number; pad: never; dimRoundingMode?: never };
-  return backend_util.computePool2DInfo(shape as never, a.filterSize, a.strides, 1, a.pad, a.dimRoundingMode);
+  const info = backend_util.computePool2DInfo(shape as never, a.filterSize, a.strides, 1, a.pad, a.dimRoundingMode);
+  checkRounding(info);
+  return info;
 }
 
 const attrsOf = (info: Info) => ({

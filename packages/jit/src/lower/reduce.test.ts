@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, it } from 'vitest';
-import { bools, expectSame, floats, type Fn, ints } from '../testing.js';
+import { bools, expectSame, floats, type Fn, given, ints } from '../testing.js';
 
 const axes = [undefined, 0, -1, [0, 2], [1, 2], []];
 describe.each(['sum', 'mean', 'max', 'min', 'prod'] as const)('%s', (name) => {
@@ -70,4 +70,19 @@ it('topk', async () => {
   const fn: Fn = ({ x, ties }) =>
     [tf.topk(x!, 3), tf.topk(ties!, 2)].flatMap(({ values, indices }) => [values, indices]);
   await expectSame(fn, inputs, { grad: false });
+});
+
+it('a NaN at any place makes the maximum and the minimum NaN', async () => {
+  const x = floats([4, 4]);
+  const data = x.data.slice();
+  for (let i = 0; i < 4; i++) data[5 * i] = NaN;
+  const inputs = { x: { ...x, data }, y: given([1, NaN, 2]), z: given([Infinity, 1, -Infinity]) };
+  await expectSame(
+    ({ x, y, z }) => [
+      ...[tf.max, tf.min].flatMap((of) => [of(x!, 0), of(x!, 1), of(x!, 1, true), of(x!), of(y!), of(z!)]),
+      tf.max(tf.cast(z!, 'bool')),
+    ],
+    inputs,
+    { grad: false },
+  );
 });

@@ -2,6 +2,7 @@ import { util } from '@tensorflow/tfjs-core';
 import type { DType } from '@dm/ops';
 import { NCHW_AXIS, type Kernel, type LoweringContext } from './context.js';
 import { type KernelCall, type Node, specOf } from '../graph/graph.js';
+import { isNan } from './elementwise.js';
 
 function axesOf(call: KernelCall): number[] {
   const { axis, dim, reductionIndices } = call.attrs as {
@@ -47,10 +48,22 @@ function reduction(op: string, dtype?: DType): Kernel {
       const number = x.dtype === 'bool' ? ctx.cast(operand, 'int32') : operand;
       const source = dtype === 'float32' && x.dtype !== 'float32' ? ctx.cast(number, 'float32') : number;
       const attrs = { keepdims: { int: node.attrs['keepDims'] === true ? 1 : 0 } };
-      const reduced = axes.length === 0 ? source : ctx.onnx.op(op, [source, ctx.onnx.ints(axes)], { attrs });
+      const reduce = (name: string, by = op) => ctx.onnx.op(by, [name, ctx.onnx.ints(axes)], { attrs });
+      const isExtremum = op === 'ReduceMax' || op === 'ReduceMin';
+      const known = axes.length === 0 ? source : reduce(source);
+      const reduced =
+        isExtremum && axes.length > 0 && x.dtype === 'float32'
+          ? ctx.onnx.op('Where', [hasNaN(source, reduce, ctx, node), ctx.scalar(NaN, output), known])
+          : known;
       ctx.set(output, output.dtype === 'bool' ? ctx.cast(reduced, 'bool') : reduced, layout);
     },
   };
+}
+
+/** Whether there is a NaN among the elements that `reduce` combines: the runtime's maximum and minimum may skip it. */
+function hasNaN(name: string, reduce: (name: string, op: string) => string, ctx: LoweringContext, node: Node): string {
+  const isThere = ctx.cast(isNan([name], ctx, node), 'float32');
+  return ctx.onnx.op('Greater', [reduce(isThere, 'ReduceMax'), ctx.onnx.float(0)]);
 }
 
 function argReduction(op: string): Kernel {

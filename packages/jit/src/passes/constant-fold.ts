@@ -1,4 +1,5 @@
 import { type Graph, type Node, rewrite, type Value } from '../graph/graph.js';
+import { filledWith } from '../lower/context.js';
 
 type Fold = (values: readonly number[], node: Node) => number;
 
@@ -60,7 +61,7 @@ export function constantFold(graph: Graph): Graph {
 
 function splatOf(node: Node, splats: ReadonlyMap<Value, number>): number | undefined {
   if (node.op === 'Const') return node.attrs['splat'] as number | undefined;
-  if (node.op === 'Fill') return node.attrs['value'] as number;
+  if (node.op === 'Fill') return filledWith(node.attrs['value'], node.outputs[0]!);
   if (node.op === 'ZerosLike') return 0;
   if (node.op === 'OnesLike') return 1;
   const values = node.inputs.map((v) => splats.get(v));
