@@ -250,7 +250,7 @@ it('integers are clipped to bounds beyond their range, also after relu', async (
   await expectSame(fn, { x: ints([-7, 1, 7]) }, { grad: false });
 });
 
-it('where selects booleans', async () => {
+it('booleans are selected', async () => {
   const inputs = { c: bools([1, 0, 1, 0], [2, 2]), a: bools([1, 1, 0, 0], [2, 2]), b: bools([0, 1], [2]) };
   await expectSame(({ c, a, b }) => tf.where(c!, a!, tf.broadcastTo(b!, [2, 2])), inputs, { grad: false });
 });

@@ -233,7 +233,7 @@ const relu6: Build = ([x], { onnx }) => onnx.op('Clip', [x!, onnx.float(0), onnx
 const leakyRelu: Build = ([x], { onnx }, node) =>
   onnx.op('LeakyRelu', [x!], { attrs: { alpha: { float: node.attrs['alpha'] as number } } });
 
-/** The runtime has no Where for booleans. */
+/** The runtime cannot select booleans. */
 const selectBool: Build = ([condition, a, b], ctx) => {
   const { onnx } = ctx;
   const other = onnx.op('And', [onnx.op('Not', [condition!]), b!]);

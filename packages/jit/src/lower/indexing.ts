@@ -109,7 +109,7 @@ const oneHot: Kernel = {
     const { depth, onValue, offValue } = node.attrs as { depth: number; onValue: number; offValue: number };
     const column = ctx.reshape(ctx.get(indices), [...indices.shape, 1]);
     const hit = ctx.onnx.op('Equal', [column, counted(ctx, depth)]);
-    // The runtime has no Where for booleans.
+    // The runtime cannot select booleans.
     const like = output.dtype === 'bool' ? ({ dtype: 'int32', shape: [] } as const) : output;
     const values = ctx.onnx.op('Where', [hit, ctx.scalar(onValue, like), ctx.scalar(offValue, like)]);
     ctx.set(output, output.dtype === 'bool' ? ctx.cast(values, 'bool') : values);
