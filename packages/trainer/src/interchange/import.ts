@@ -70,13 +70,14 @@ export async function importPipeline({ folder, out, onNote }: ImportOptions): Pr
 
   const learned = pipeline.sampler.type === 'ddpm' && pipeline.sampler.variance === 'learnedRange';
   const variance = learned && model.outChannels === 2 * model.inputShape[2] ? { type: 'learnedRange' } : null;
-  const hasNullClass = model.condDim === model.numClasses && pipeline.nullClass === model.numClasses - 1;
+  const { numClasses, condDim } = model;
+  const hasNullClass = numClasses > 1 && condDim === numClasses && pipeline.nullClass === numClasses - 1;
   const config: PartialConfig = {
     model: { type, ...(model.config as object) },
     diffusion: { ...pipeline.diffusion, variance, loss: null } as NonNullable<PartialConfig['diffusion']>,
-    conditional: model.numClasses > 0,
+    conditional: numClasses > 0,
     // The usual share, which the pipeline does not have: it says that the last class is the null class.
-    ...(hasNullClass && model.numClasses > 0 && { labelDropout: 0.1 }),
+    ...(hasNullClass && { labelDropout: 0.1 }),
     ...(pipeline.latents !== undefined && {
       latents: { mean: [...pipeline.latents.mean], scale: [...pipeline.latents.scale] },
     }),
