@@ -94,7 +94,7 @@ def method(clts, mdlrc, steps, lr):
 
 
 def optimizer(table, name, steps):
-    """lr and beta1 of each step, although a scheduler sets others; and whether the weights equal those of a plain loop."""
+    """lr and beta1 of each step, although a scheduler sets others; and one of the weights after each step."""
     import torch
 
     options = {"AdamW": {"betas": (0.5, 0.99)}, "SGD": {"momentum": 0.1}, "Muon": {"momentum": 0.1}}[name]
@@ -102,18 +102,20 @@ def optimizer(table, name, steps):
     optimizer = getattr(torch.optim, name)([weight], lr=7.0, **options)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5**step)
     mdlrc = dm_tables.MDLRC(optimizer, table)
-    seen = []
+    seen, weights = [], []
     optimizer.register_step_pre_hook(lambda inner, *_: seen.append(dict(inner.param_groups[0])))
     for _ in range(int(steps)):
         optimizer.zero_grad()
         (weight**2).sum().backward()
         optimizer.step()
+        weights.append(weight[0, 0].item())
         scheduler.step()
     return {
         "lr": [group["lr"] for group in seen],
         "beta1": [group["betas"][0] if "betas" in group else group["momentum"] for group in seen],
         "beta2": [group["betas"][1] for group in seen if "betas" in group],
         "dampening": [group["dampening"] for group in seen if "dampening" in group],
+        "weights": weights,
         "step": mdlrc.step,
     }
 

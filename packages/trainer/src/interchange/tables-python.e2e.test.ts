@@ -135,5 +135,13 @@ describe.skipIf(python === undefined)(`in Python${needs}`, () => {
     expect(seen['beta2']).toEqual(name === 'AdamW' ? steps.map(() => 0.99) : []);
     // Averaged form, m <- beta m + (1 - beta) g.
     expect(seen['dampening']).toEqual(name === 'SGD' ? steps.map(beta1) : []);
+    if (name !== 'SGD') return;
+    // From zeros, which PyTorch's first step is not. The loss is w^2.
+    let [w, m] = [1, 0];
+    const weights = steps.map((step) => {
+      m = beta1(step) * m + (1 - beta1(step)) * 2 * w;
+      return (w -= lr(step) * m);
+    });
+    expect(seen['weights']).toBeAllClose(weights, { rtol: 1e-6 });
   });
 });
