@@ -69,7 +69,7 @@ function sumsByProduct(ctx: LoweringContext, { ids, x, rows, segments, output }:
 
 /**
  * Sums of rows, element by element. Not by ScatterND, whose threads add to one row at the same time, and lose some of it; and
- * by flat indices, since that takes half the time: 0.11 s for 32,768 rows of 256.
+ * by flat indices, since that takes half the time: 0.11 instead of 0.26 s for 32,768 rows of 256, on one thread of an AMD EPYC.
  */
 function sumsByElement(ctx: LoweringContext, { ids, x, rows, size, segments, output }: Rows): string {
   const { onnx } = ctx;

@@ -84,9 +84,9 @@ export async function readPipeline(source: FileSource): Promise<Pipeline> {
   const classes = classesOf(index[classField] ?? index[`_${classField}`]);
   const own = readOwn(index, scheduler.fields, read, indexPath);
   const { in_channels: channels } = model.fields;
-  if (own.latents !== undefined && own.latents.mean.length !== channels) {
+  if (own.latents !== undefined && typeof channels === 'number' && own.latents.mean.length !== channels) {
     throw new PipelineError(
-      `${indexPath}: ${ownField} has latents of ${own.latents.mean.length} channels, but the model has ${String(channels)}.`,
+      `${indexPath}: ${ownField} has latents of ${own.latents.mean.length} channels, but the model has ${channels}.`,
     );
   }
   return {

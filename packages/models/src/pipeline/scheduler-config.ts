@@ -374,7 +374,8 @@ function unknownNote(fields: Fields, className: string, known: readonly string[]
   const unknown = Object.keys(fields).filter((key) => !key.startsWith('_') && !known.includes(key));
   if (unknown.length === 0) return [];
   const more = unknown.length > listed ? `, and ${unknown.length - listed} more` : '';
-  return [`ignored in ${source}, since ${className} does not have them: ${unknown.slice(0, listed).join(', ')}${more}`];
+  const names = unknown.slice(0, listed).map(shortened).join(', ');
+  return [`ignored in ${source}, since ${className} does not have them: ${names}${more}`];
 }
 
 function readDiscrete(className: DiscreteClass, fields: Fields, source: string): ReadScheduler {
@@ -580,6 +581,7 @@ function refused(source: string, field: string, value: unknown, right: string): 
 }
 
 function shortJson(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+  return shortened(JSON.stringify(value) ?? 'nothing');
 }
+
+const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}...` : text);
