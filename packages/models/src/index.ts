@@ -58,6 +58,7 @@ export { PipelineError, type PipelineErrorCode } from './pipeline/pipeline-error
 export {
   readScheduler,
   type ReadScheduler,
+  type SchedulerSettings,
   writeScheduler,
   type WrittenScheduler,
 } from './pipeline/scheduler-config.js';

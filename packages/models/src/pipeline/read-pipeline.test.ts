@@ -103,6 +103,14 @@ describe('a pipeline', () => {
     expect(read.notes).toEqual([expect.stringContaining(scheduler.split('/')[1]!)]);
   });
 
+  it('notes fields that its scheduler does not have, whether its sampler is ours or not', async () => {
+    const note = expect.stringMatching(/DDPMScheduler.*snr_gamma$/) as string;
+    const ours = await fromPretrained(edited(scheduler, { snr_gamma: 5 }), { engine });
+    expect(ours).toMatchObject({ sampler, notes: [note] });
+    const changedToo = await fromPretrained(edited(scheduler, { snr_gamma: 5, clip_sample: true }), { engine });
+    expect(changedToo.notes).toEqual([note, expect.stringContaining('takes precedence')]);
+  });
+
   it('without names of classes has their numbers, and the null class', async () => {
     const read = await fromPretrained(edited(index, { _id2label: null }), { engine });
     expect(read.classes).toEqual(['0', '1']);

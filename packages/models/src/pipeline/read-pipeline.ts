@@ -27,14 +27,14 @@ import {
 import type { FileSource } from './file-source.js';
 import { ownOptions } from './model-sampler.js';
 import { PipelineError } from './pipeline-error.js';
-import { isWrittenFor, readScheduler, type ReadScheduler } from './scheduler-config.js';
+import { isWrittenFor, readScheduler, type SchedulerSettings } from './scheduler-config.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Largest JSON file of a pipeline: 64 MiB. */
 const maxJsonBytes = 2 ** 26;
 
-export interface Pipeline extends ReadScheduler {
+export interface Pipeline extends SchedulerSettings {
   readonly className: DiffusersDenoiser['className'];
   /** The model's configuration as stored in the file, and the path of the file, for messages. */
   readonly config: Fields;
@@ -80,7 +80,7 @@ export async function readPipeline(source: FileSource): Promise<Pipeline> {
   if (model === undefined) throw notFound(source, `${denoiser.component}/${modelConfigFile}`);
   const scheduler = await readComponent(source, 'scheduler', schedulerFile, withoutInfinities);
   if (scheduler === undefined) throw noSchedulerError(source, found);
-  const read = readScheduler(scheduler.fields, pathOf(source, scheduler.folder, schedulerFile));
+  const { ignored, ...read } = readScheduler(scheduler.fields, pathOf(source, scheduler.folder, schedulerFile));
   const classes = classesOf(index[classField] ?? index[`_${classField}`]);
   const own = readOwn(index, scheduler.fields, read, indexPath);
   const { in_channels: channels } = model.fields;
@@ -98,6 +98,7 @@ export async function readPipeline(source: FileSource): Promise<Pipeline> {
       model.fields['num_class_embeds'] === classes.length + 1 && { nullClass: classes.length }),
     ...read,
     ...own,
+    notes: [...ignored, ...(own.notes ?? read.notes)],
     readWeights: (built) => readWeights(source, model.folder, built),
   };
 }
@@ -167,7 +168,7 @@ function classesOf(value: unknown): string[] | undefined {
 function readOwn(
   index: Fields,
   scheduler: Fields,
-  { diffusion, notes }: ReadScheduler,
+  { diffusion, notes }: SchedulerSettings,
   source: string,
 ): Partial<Pick<Pipeline, 'sampler' | 'nullClass' | 'latents' | 'notes'>> {
   const own = index[ownField];

@@ -322,12 +322,18 @@ function trainingFieldsOf(schedule: DiscreteScheduleConfig, { timesteps, predict
   };
 }
 
-export interface ReadScheduler {
+/** What a scheduler of diffusers says about training and sampling. */
+export interface SchedulerSettings {
   readonly diffusion: DiffusionConfig;
   /** Sampler, steps, path, and clipping of a pipeline with this scheduler by default. */
   readonly sampler: SamplingConfig;
   /** Sampling options of this file that diffusers applies and this package does not. */
   readonly notes: readonly string[];
+}
+
+export interface ReadScheduler extends SchedulerSettings {
+  /** A note on fields of this file that a scheduler of its class does not have, if there are any. */
+  readonly ignored: readonly string[];
 }
 
 /** A sampler without guidance, which schedulers of diffusers do not describe. */
@@ -352,7 +358,7 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
       const given = continuousOf(className, fields, source);
       const read = className === 'EDMEulerScheduler' ? readEdm(given, source) : readFlow(given, source);
       const known = Object.keys(continuousDefaults[className]);
-      return { ...read, notes: [...unknownNote(fields, className, known, source), ...read.notes] };
+      return { ...read, ignored: unknownNote(fields, className, known, source) };
     }
     default:
       throw new PipelineError(
@@ -398,7 +404,7 @@ function readDiscrete(className: DiscreteClass, fields: Fields, source: string):
   // As in diffusers, null means the default.
   const set = Object.entries(fields).filter(([key, value]) => key in sampling && value !== null);
   const read = readSampling(className, { ...sampling, ...Object.fromEntries(set) }, diffusion, source);
-  return { diffusion, ...read, notes: [...unknownNote(fields, className, known, source), ...read.notes] };
+  return { diffusion, ...read, ignored: unknownNote(fields, className, known, source) };
 }
 
 /** The fields of a class for continuous time, with defaults. Null means the default. */
@@ -413,7 +419,7 @@ function continuousOf(className: ContinuousClass, fields: Fields, source: string
   return given;
 }
 
-function readFlow(given: Fields, source: string): ReadScheduler {
+function readFlow(given: Fields, source: string): SchedulerSettings {
   const timeScale = numberOf(given, 'num_train_timesteps', source);
   const shift = numberOf(given, 'shift', source);
   const isDefault = timeScale === continuousDefaults.FlowMatchEulerDiscreteScheduler.num_train_timesteps;
@@ -439,7 +445,7 @@ function readFlow(given: Fields, source: string): ReadScheduler {
   };
 }
 
-function readEdm(given: Fields, source: string): ReadScheduler {
+function readEdm(given: Fields, source: string): SchedulerSettings {
   const [sigmaMin, sigmaMax, sigmaData, rho] = ['sigma_min', 'sigma_max', 'sigma_data', 'rho'].map((key) =>
     numberOf(given, key, source),
   ) as [number, number, number, number];
@@ -480,7 +486,7 @@ function readSampling(
   given: Fields,
   { timesteps }: DiffusionConfig,
   source: string,
-): Pick<ReadScheduler, 'sampler' | 'notes'> {
+): Pick<SchedulerSettings, 'sampler' | 'notes'> {
   const spacing = spacings.find((name) => name === given['timestep_spacing']);
   if (spacing === undefined) throw refused(source, 'timestep_spacing', given['timestep_spacing'], spacings.join(', '));
   // It applies to leading spacing only.

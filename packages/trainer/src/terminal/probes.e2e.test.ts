@@ -309,14 +309,11 @@ const probes: Readonly<Record<string, Probe>> = {
     ),
   },
   'a scheduler': {
-    args: () => {
-      putJson('p2/model_index.json', {
-        _class_name: 'DDPMPipeline',
-        unet: ['diffusers', 'UNet2DModel'],
-        scheduler: ['diffusers', 'DDPMScheduler'],
-      });
-      putJson('p2/unet/config.json', { _class_name: 'UNet2DModel', sample_size: 8, in_channels: 1, out_channels: 1 });
-      putJson('p2/scheduler/scheduler_config.json', { _class_name: 'DDPMScheduler', [evil]: 1 });
+    args: async () => {
+      const { code, stderr } = await dm(['export', '--run', 'run', '--out', 'p2'], folder);
+      if (code !== 0) throw new Error(stderr);
+      const file = 'p2/scheduler/scheduler_config.json';
+      putJson(file, { ...(JSON.parse(readFileSync(at(file), 'utf8')) as object), [evil]: 1 });
       return ['import', at('p2'), '--out', at('i2')];
     },
   },
