@@ -12,7 +12,7 @@ import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { print, printJson } from '../terminal/output.js';
-import { numeric, withCommonOptions, type CommonFlags } from './common.js';
+import { type CommonFlags, integer, withCommonOptions } from './common.js';
 import { layersOf, withConfigOptions, type ConfigFlags, type FieldFlag } from './config-flags.js';
 
 /** Fields that change what a step computes. */
@@ -49,8 +49,8 @@ export function benchCommand(): Command {
   );
   withConfigOptions(command, fieldFlags)
     .addOption(new Option('--run <folder>', 'use the configuration of this run').conflicts('config'))
-    .option('--steps <n>', 'steps to time', numeric, 20)
-    .option('--warmup <n>', 'untimed steps before them, after the first, which compiles', numeric, 3)
+    .option('--steps <n>', 'steps to time', integer, 20)
+    .option('--warmup <n>', 'untimed steps before them, after the first, which compiles', integer, 3)
     .option('--profile', 'break the time down by operator and by model block (engine onnx)')
     .option('--dump <folder>', 'write the compiled step to this folder, as .onnx and as text (engine onnx)')
     .option('--skip-memory-check', "also time a run that exceeds this machine's memory");

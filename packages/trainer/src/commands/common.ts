@@ -1,7 +1,6 @@
 /** Options and argument parsers that all commands share. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { cardPattern, type DeviceName, deviceNames, engineNames } from '../config/names.js';
-import { UserError } from '../errors.js';
 
 export interface CommonFlags {
   readonly json?: boolean;
@@ -27,7 +26,7 @@ export function withEngineOptions(command: Command, engine?: string): Command {
   return command
     .option('--engine <name>', `compute engine: ${engineNames.join(', ')}${ofRun}`, engine)
     .option('--device <name>', `device of the engine onnx: ${deviceChoices}${ofRun}`, deviceName)
-    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
+    .option('--threads <n>', 'number of engine threads (default: automatic)', integer);
 }
 
 const deviceChoices = `${deviceNames.join(', ')}, or a card of cuda by its index, such as cuda:1`;
@@ -46,14 +45,30 @@ export function numeric(text: string): number | string {
 }
 
 /**
+ * Parses a number.
+ *
+ * @throws {InvalidArgumentError} if the text is not a finite number
+ */
+export function number(text: string): number {
+  const value = numeric(text);
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('Must be a number.');
+}
+
+/**
+ * Parses an integer.
+ *
+ * @throws {InvalidArgumentError} if the text is not an integer that a double represents exactly
+ */
+export function integer(text: string): number {
+  const value = numeric(text);
+  if (Number.isSafeInteger(value)) return value as number;
+  throw new InvalidArgumentError('Must be an integer.');
+}
+
+/**
  * Parses comma-separated numbers.
  *
- * @throws {UserError} if a part is not a number; the message quotes it
+ * @throws {InvalidArgumentError} if a part is not a finite number
  */
-export function numbers(text: string): number[] {
-  return text.split(',').map((part) => {
-    const value = numeric(part);
-    if (typeof value === 'number') return value;
-    throw new UserError(`"${part}" of "${text}" is not a number.`);
-  });
-}
+export const numbers = (text: string): number[] => text.split(',').map(number);

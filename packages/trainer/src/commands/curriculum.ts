@@ -1,7 +1,7 @@
 /** `dm curriculum table` and `dm curriculum plot`. */
 import { Command } from 'commander';
-import { UserError } from '../errors.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
+import { checkFileOutput } from '../files/check-output.js';
 import { tableOfCurriculum } from '../interchange/tables.js';
 import { densityLines } from '../interchange/density-lines.js';
 import { densityOverTraining } from '../interchange/density-over-training.js';
@@ -48,9 +48,7 @@ async function writeCurriculum(flags: TableFlags & { readonly out: string }): Pr
 
 async function plotCurriculum(flags: TableFlags & { readonly out?: string }): Promise<void> {
   const { out, json } = flags;
-  if (out !== undefined && !out.toLowerCase().endsWith('.svg')) {
-    throw new UserError(`--out must name an .svg file, not ${out}.`);
-  }
+  if (out !== undefined) checkFileOutput('--out', out, '.svg');
   const shown = densityOverTraining(tableConfig(flags, scheduleFlags));
   if (out !== undefined) atomicWriteFile(out, await densityPlot(shown));
   if (json === true) {

@@ -20,6 +20,7 @@ import { Command, Option } from 'commander';
 import { UserError } from '../errors.js';
 import { inPhase, type OnPhase } from '../setup/phases.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
+import { checkFileOutput } from '../files/check-output.js';
 import { imageResizeNames } from '../config/names.js';
 import { suggestion } from '../config/suggestion.js';
 import { checkConverted } from '../setup/check-conversion.js';
@@ -27,15 +28,15 @@ import { formatDuration } from '../terminal/duration.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { print, printJson, printNote } from '../terminal/output.js';
 import { allowRepeated } from './repeated-options.js';
-import { numeric, withCommonOptions, type CommonFlags } from './common.js';
+import { type CommonFlags, integer, withCommonOptions } from './common.js';
 
 const fetchers: Readonly<Record<string, (onProgress: (message: string) => void) => Promise<string>>> = {
   cifar10: (onProgress) => fetchCifar10({ onProgress }),
 };
 
 interface SourceFlags extends CommonFlags {
-  readonly imageSize?: number | string;
-  readonly imageChannels?: number | string;
+  readonly imageSize?: number;
+  readonly imageChannels?: number;
   readonly imageResize?: ImageResize;
   readonly split?: 'train' | 'test';
   readonly floatLayout?: FloatLayout;
@@ -77,9 +78,9 @@ function withSourceOptions(command: Command): Command {
     .option(
       '--image-size <n>',
       'image size in pixels, for image folders, zip archives and emoji (default: 64 for emoji)',
-      numeric,
+      integer,
     )
-    .option('--image-channels <n>', 'image channels, 1 or 3, for image folders and zip archives (default: 3)', numeric)
+    .option('--image-channels <n>', 'image channels, 1 or 3, for image folders and zip archives (default: 3)', integer)
     .addOption(
       new Option(
         '--image-resize <method>',
@@ -109,17 +110,17 @@ function withSourceOptions(command: Command): Command {
 
 /** Parses `maxPixels=200000000` and adds it to the limits given before. */
 function limit(text: string, before: Partial<DataLimits> = {}): Partial<DataLimits> {
-  const [name = '', value = ''] = text.split('=');
+  const [, name = text, value = ''] = /^([^=]*)=(.*)$/.exec(text) ?? [];
   if (!(limitNames as readonly string[]).includes(name)) {
     throw new UserError(`--limit ${text}: unknown limit "${name}". ${suggestion(name, limitNames)}`, {
       code: 'OPTION_UNKNOWN',
     });
   }
-  const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 1) {
+  const most = Number(value);
+  if (!Number.isSafeInteger(most) || most < 1) {
     throw new UserError(`--limit ${text}: must be ${name}=<integer of at least 1>.`);
   }
-  return { ...before, [name]: number };
+  return { ...before, [name]: most };
 }
 
 /** Does `work` on the opened data set, with progress on standard error. */
@@ -143,8 +144,8 @@ async function withData<T>(
 async function open(spec: string, flags: SourceFlags, onPhase: OnPhase): Promise<Dataset> {
   const { imageSize, imageChannels, imageResize, split, floatLayout, skipBad, limit: limits } = flags;
   const options: OpenDatasetOptions = {
-    ...(imageSize !== undefined && { size: Number(imageSize) }),
-    ...(imageChannels !== undefined && { channels: Number(imageChannels) as 1 | 3 }),
+    ...(imageSize !== undefined && { size: imageSize }),
+    ...(imageChannels !== undefined && { channels: imageChannels as 1 | 3 }),
     ...(imageResize !== undefined && { resize: imageResize }),
     ...(split !== undefined && { split }),
     ...(floatLayout !== undefined && { floatLayout }),
@@ -194,6 +195,7 @@ async function prepare(spec: string, flags: PrepareFlags): Promise<void> {
 }
 
 async function inspect(spec: string, flags: InspectFlags): Promise<void> {
+  if (flags.sheet !== undefined) checkFileOutput('--sheet', flags.sheet, '.png');
   const {
     sheet: _,
     picture,

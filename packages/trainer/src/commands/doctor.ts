@@ -15,7 +15,7 @@ import { environment } from '../machine/environment.js';
 import { messageOf } from '../errors.js';
 import { checkEngine, type EngineReport } from '../setup/check-engine.js';
 import { print, printJson } from '../terminal/output.js';
-import { withCommonOptions, type CommonFlags } from './common.js';
+import { type CommonFlags, withCommonOptions } from './common.js';
 
 export function doctorCommand(): Command {
   return withCommonOptions(new Command('doctor'))

@@ -3,7 +3,7 @@ import { dmCommand } from '@dm/files';
 import { Command } from 'commander';
 import { reconstructEma, type ReconstructEmaOptions } from '../interchange/reconstruct-ema.js';
 import { print, printJson } from '../terminal/output.js';
-import { numeric, withCommonOptions, type CommonFlags } from './common.js';
+import { type CommonFlags, integer, number, withCommonOptions } from './common.js';
 
 export function emaCommand(): Command {
   const command = new Command('ema').description('Averages (EMA) of the weights of a trained run.');
@@ -13,8 +13,8 @@ export function emaCommand(): Command {
       'Compute an average of any width from the snapshots that a run with emaSnapshots stored (post-hoc EMA of EDM2).',
     )
     .requiredOption('--run <folder>', 'run folder with snapshots')
-    .requiredOption('--relative-std <number>', 'width of the average relative to the length of training', numeric)
-    .option('--step <n>', 'step of the average, one that has snapshots (default: the last one)', numeric)
+    .requiredOption('--relative-std <number>', 'width of the average relative to the length of training', number)
+    .option('--step <n>', 'step of the average, one that has snapshots (default: the last one)', integer)
     .requiredOption(
       '--out <path>',
       'new run folder, for dm sample, eval, and export; or a .safetensors file with the weights alone',

@@ -4,7 +4,7 @@ import { UserError } from '../errors.js';
 import { exportRun } from '../interchange/export-run.js';
 import { exportFormats, exportModel, type ExportOptions } from '../interchange/export.js';
 import { print, printJson, printNote } from '../terminal/output.js';
-import { withCommonOptions, type CommonFlags } from './common.js';
+import { type CommonFlags, withCommonOptions } from './common.js';
 
 type ExportFlags = CommonFlags & Omit<ExportOptions, 'onNote'>;
 

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { join } from 'node:path';
 import { importPipeline } from '../interchange/import.js';
 import { print, printJson, printNote } from '../terminal/output.js';
-import { withCommonOptions, type CommonFlags } from './common.js';
+import { type CommonFlags, withCommonOptions } from './common.js';
 
 interface ImportFlags extends CommonFlags {
   readonly out: string;

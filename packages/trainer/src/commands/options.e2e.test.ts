@@ -27,7 +27,7 @@ it.each([
   [['--resume', '--extend', '5'], 'commander.conflictingOption', ['--resume', '--extend']],
   [['--extend', '5', '--steps', '9'], 'commander.conflictingOption', ['--extend', '--steps']],
   [['--extend', '5', '--overwrite'], 'commander.conflictingOption', ['--extend', '--overwrite']],
-  [['--extend', 'many'], 'OPTION_INVALID', ['--extend', 'many']],
+  [['--extend', 'many'], 'commander.invalidArgument', ['--extend', 'many']],
   [['--config', 'a.json', '--config', 'b.json'], 'OPTION_INVALID', ['--config', 'twice']],
   [['--out', 'a', '--out', 'b'], 'OPTION_INVALID', ['--out', 'twice']],
   [['--seed', '1', '--seed=2'], 'OPTION_INVALID', ['--seed', 'twice']],

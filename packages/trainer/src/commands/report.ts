@@ -10,7 +10,7 @@ import { withoutResults } from '../report/experiment-results.js';
 import { writeReport } from '../report/report.js';
 import { hasRun, runFolder } from '../run/run-folder.js';
 import { print, printJson } from '../terminal/output.js';
-import { withCommonOptions, type CommonFlags } from './common.js';
+import { type CommonFlags, withCommonOptions } from './common.js';
 
 interface ReportFlags extends CommonFlags {
   readonly out?: string;
@@ -44,6 +44,9 @@ export function reportCommand(): Command {
 function run(folders: readonly string[], flags: ReportFlags): void {
   if (flags.experiments !== undefined) return gather(folders, flags);
   if (folders.length === 0) throw new UserError('Give at least one run folder, or --experiments.');
+  if (flags.csv === true && flags.out !== undefined) {
+    throw new UserError('--csv writes metrics.csv to the folder of each run and cannot be combined with --out.');
+  }
   const runs = folders.map(runFolder);
   for (const { path } of runs.filter((r) => !hasRun(r))) {
     throw new UserError(`There is no run in ${path}. Give the folder that dm train wrote to (its --out).`, {

@@ -1,6 +1,6 @@
 /** `dm sample`. */
 import { ddpmVariances, dpmSolverTypes, flowSpacings, samplers, spacings, uniPcTypes } from '@dm/core';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { assignment, nest, type Layer } from '../config/resolve.js';
 import { UserError } from '../errors.js';
 import { checkImageOutput, writeImages } from '../files/images.js';
@@ -8,7 +8,7 @@ import { generateSamples, type GenerateSamplesOptions } from '../sampling/genera
 import { formatDuration } from '../terminal/duration.js';
 import { createProgressBar } from '../terminal/progress-bar.js';
 import { print, printJson, printNote } from '../terminal/output.js';
-import { numeric, withCommonOptions, withEngineOptions, type CommonFlags } from './common.js';
+import { type CommonFlags, integer, number, numbers, numeric, withCommonOptions, withEngineOptions } from './common.js';
 
 interface SampleFlags extends CommonFlags, Omit<GenerateSamplesOptions, 'onNote' | 'onPhase' | 'onSamplingStep'> {
   readonly out: string;
@@ -35,36 +35,36 @@ export function sampleCommand(): Command {
     .option('--run <folder>', 'run folder; uses its newest valid checkpoint (required, or --checkpoint)')
     .option('--checkpoint <folder>', 'checkpoint folder (required, or --run)')
     .option('--best', "use the run's checkpoint with the best metric instead of the newest")
-    .option('--count <n>', 'number of images (default: 64, or as many as --noise has)', numeric)
+    .option('--count <n>', 'number of images (default: 64, or as many as --noise has)', integer)
     .option('--noise <file.npy>', 'initial noise, float32 [N, H, W, C] (default: noise from --seed)')
-    .option('--per-class <n>', 'images of each class, instead of --count', numeric)
+    .option('--per-class <n>', 'images of each class, instead of --count', integer)
     .option(
       '--out <path>',
       '.png for a grid, .npz for bytes and labels, .npy for float32 [N, H, W, C] in [-1, 1], or a new folder for single ' +
         'images',
       'samples.png',
     )
-    .option('--steps <n>', "number of sampling steps (default: the run's)", numeric)
+    .option('--steps <n>', "number of sampling steps (default: the run's)", integer)
     .option('--sampler <name>', `${Object.keys(samplers).join(', ')} (default: the run's)`)
     .option(
       '--eta <0..1>',
       "fresh noise of ddim, of ancestral and of SDE samplers: 0 is deterministic, 1 as much as ddpm (default: the run's)",
-      numeric,
+      number,
     )
-    .option('--noise-std <number>', "standard deviation of that noise, s_noise (default: the run's)", numeric)
+    .option('--noise-std <number>', "standard deviation of that noise, s_noise (default: the run's)", number)
     .option('--variance <name>', `variance of ddpm: ${ddpmVariances.join(', ')} (default: the run's)`)
-    .option('--order <n>', "order of unipc, or of lms, up to 4 (default: the run's)", numeric)
+    .option('--order <n>', "order of unipc, or of lms, up to 4 (default: the run's)", integer)
     .option(
       '--solver-type <name>',
       `${dpmSolverTypes.join(', ')} of dpmpp samplers; ${uniPcTypes.join(', ')} of unipc (default: the run's)`,
     )
-    .option('--churn <amount>', "S_churn of heun, euler and dpm-2 (default: the run's)", numeric)
+    .option('--churn <amount>', "S_churn of heun, euler and dpm-2 (default: the run's)", number)
     .option('--path <name>', "noise levels: discrete, karras, exponential, beta, edm, flow (default: the run's)")
     .option(
       '--spacing <name>',
       `timesteps of the discrete path: ${spacings.join(', ')}; of flow: ${flowSpacings.join(', ')} (default: the run's)`,
     )
-    .option('--steps-offset <n>', "added to each timestep of leading spacing (default: the run's)", numeric)
+    .option('--steps-offset <n>', "added to each timestep of leading spacing (default: the run's)", integer)
     .option(
       '--final <level>',
       "level at which the last step ends: clean, or first (the noise of timestep 0) (default: the run's)",
@@ -73,13 +73,13 @@ export function sampleCommand(): Command {
     .option(
       '--threshold <quantile>',
       "dynamic thresholding of x_0 at this quantile, 0 to 1 (default: the run's)",
-      numeric,
+      number,
     )
     .option('--set <sampler.field=value...>', 'set any option of the sampler, such as sampler.path.rho=5')
     .option(
       '--guidance <scale>',
       "classifier-free guidance, for a model trained with label dropout (default: the run's)",
-      numeric,
+      number,
     )
     .option(
       '--guidance-interval <low,high>',
@@ -91,7 +91,7 @@ export function sampleCommand(): Command {
       '--label <classes>',
       'classes to cycle through, by name or number, comma-separated, for a conditional model (default: all)',
     )
-    .option('--seed <n>', 'random seed of the noise (default: 0)', numeric)
+    .option('--seed <n>', 'random seed of the noise (default: 0)', integer)
     .option(
       '--decoder <file.onnx>',
       'decodes latents to images: input latent_sample [B, C, h, w], output sample [B, 3, H, W] in [-1, 1] (default: none, ' +
@@ -101,7 +101,7 @@ export function sampleCommand(): Command {
       '--decoder-scale <number>',
       'factor by which the latents of the data were multiplied, which is undone before decoding, such as 0.18215 ' +
         '(default: 1)',
-      numeric,
+      number,
     );
   return withCommonOptions(withEngineOptions(command)).action(run);
 }
@@ -125,7 +125,9 @@ async function run(flags: SampleFlags): Promise<void> {
   const { classes } = result;
   if (json === true) printJson({ event: 'end', out, count, classes, checkpoint: result.checkpoint, seconds });
   else {
-    print(`${count} images from ${result.checkpoint} in ${formatDuration(seconds)}: ${out}`);
+    print(
+      `${count} ${count === 1 ? 'image' : 'images'} from ${result.checkpoint} in ${formatDuration(seconds)}: ${out}`,
+    );
     if (classes.length > 0)
       print(
         classes.map(({ label, name, images }) => `  ${label} ${name}: ${images} ${images === 1 ? 'image' : 'images'}`),
@@ -157,9 +159,9 @@ function samplerLayer(flag: string, sampler: object): Layer {
 
 /** `0.2,3` */
 function interval(text: string): [number, number] {
-  const [low, high, ...more] = text.split(',').map(Number);
+  const [low, high, ...more] = numbers(text);
   if (low === undefined || high === undefined || more.length > 0 || !(low >= 0 && high >= low)) {
-    throw new UserError(`--guidance-interval ${text}: must be two numbers in ascending order, such as 0.2,3.`);
+    throw new InvalidArgumentError('Must be two numbers in ascending order, such as 0.2,3.');
   }
   return [low, high];
 }

@@ -6,7 +6,7 @@ import type { Config } from '../config/schema.js';
 import { checkTableOutput, writeTable, type Table } from '../interchange/tables.js';
 import { runFolder } from '../run/run-folder.js';
 import { print, printJson } from '../terminal/output.js';
-import { withCommonOptions, type CommonFlags } from './common.js';
+import { type CommonFlags, withCommonOptions } from './common.js';
 import { layersOf, withConfigOptions, type ConfigFlags, type FieldFlag } from './config-flags.js';
 
 export type TableFlags = CommonFlags & ConfigFlags & { readonly run?: string };

@@ -8,7 +8,6 @@ import { formatDuration } from '../terminal/duration.js';
 import { createProgress, type Progress } from '../terminal/progress.js';
 import { defaultPreset } from '../config/presets.js';
 import type { Layer } from '../config/resolve.js';
-import { UserError } from '../errors.js';
 import { formatMebibytes } from '../files/disk.js';
 import { fileURLToPath } from 'node:url';
 import { dryRun, type DryRun, type TrainingPlan } from '../bench/dry-run.js';
@@ -20,7 +19,7 @@ import { onEveryRank } from '../setup/group.js';
 import { trainLayers, type TrainResult } from '../train.js';
 import { exitCodeOf, stopOnEndings } from '../terminal/endings.js';
 import { print, printError, printJson, printNote, printWarning } from '../terminal/output.js';
-import { numeric, withCommonOptions, type CommonFlags } from './common.js';
+import { type CommonFlags, integer, withCommonOptions } from './common.js';
 import { allFieldFlags, layersOf, withConfigOptions, type ConfigFlags } from './config-flags.js';
 
 type TrainFlags = CommonFlags &
@@ -56,19 +55,13 @@ export function trainCommand(): Command {
         'train the finished run in --out, or the newest finished one, for this many more steps; schedules are laid out ' +
           'again over the new total (default: no extension)',
       )
-        .argParser(stepsToAdd)
+        .argParser(integer)
         .conflicts(['preset', 'initFrom', 'steps', 'overwrite', 'dryRun']),
     )
     .option('--overwrite', 'delete the run in --out first')
     .option('--dry-run', 'print configuration, model, parameters, memory, and the time of a few steps; write nothing')
     .option('--skip-memory-check', "also start a run that exceeds this machine's memory");
   return withCommonOptions(command).action(run);
-}
-
-function stepsToAdd(text: string): number {
-  const steps = numeric(text);
-  if (typeof steps === 'number') return steps;
-  throw new UserError(`--extend ${text}: must be the number of steps to add, an integer of at least 1.`);
 }
 
 async function run(flags: TrainFlags): Promise<void> {

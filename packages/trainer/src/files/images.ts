@@ -1,10 +1,10 @@
 /** Writing images to files. */
-import { basename, dirname, extname, resolve } from 'node:path';
-import { accessSync, constants } from 'node:fs';
+import { basename, extname } from 'node:path';
 import { channelsFirst, formatNpy, imageGrid, toBytes, writeNpz, type FloatLayout } from '@dm/data';
 import { fileKind } from '@dm/files';
 import { UserError } from '../errors.js';
 import { atomicWriteFile, writeError } from './atomic-write.js';
+import { checkParentFolder } from './check-output.js';
 import { checkNotExisting, writeNewFolder } from './write-new.js';
 
 export interface Images {
@@ -45,17 +45,7 @@ export function checkImageOutput(path: string): void {
       code: 'FILE_EXISTS',
     });
   }
-  const parent = dirname(resolve(path));
-  if (fileKind(parent) !== 'folder') {
-    throw new UserError(`${path}: folder ${parent} does not exist. Create it, or choose another place with --out.`, {
-      code: 'FILE_NOT_FOUND',
-    });
-  }
-  try {
-    accessSync(parent, constants.W_OK);
-  } catch (error) {
-    throw writeError(path, error);
-  }
+  checkParentFolder('--out', path);
 }
 
 /**

@@ -16,16 +16,25 @@ export function checkNotExisting(path: string): void {
 }
 
 /**
+ * Creates a folder and its parents, unless it exists.
+ *
+ * @throws {UserError} if it cannot be created
+ */
+export function makeOutputFolder(path: string): void {
+  try {
+    makeFolder(path);
+  } catch (error) {
+    throw writeError(path, error);
+  }
+}
+
+/**
  * Writes a file atomically, and creates its parent folders.
  *
  * @throws {UserError} if it cannot be written
  */
 export function writeNewFile(path: string, bytes: Uint8Array | string): void {
-  try {
-    makeFolder(dirname(resolve(path)));
-  } catch (error) {
-    throw writeError(path, error);
-  }
+  makeOutputFolder(dirname(resolve(path)));
   atomicWriteFile(path, bytes, { overwrite: false });
 }
 

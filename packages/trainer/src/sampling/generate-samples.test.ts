@@ -36,3 +36,16 @@ it('another engine or device than that of the run can be chosen', async () => {
     contains: ['tfjs-cpu', '--device'],
   });
 });
+
+it.each([{ count: 1.5 }, { count: 0 }, { count: Number.NaN }, { seed: -1 }, { seed: 0.5 }])(
+  '%j is refused before any computation',
+  async (option) => {
+    const [name] = Object.keys(option);
+    const onPhase = () => expect.unreachable('nothing may have been computed');
+    await expect(generateSamples({ run, ...option, onPhase })).rejects.toThrowWith({
+      type: UserError,
+      code: 'OPTION_INVALID',
+      contains: [`--${name}`, 'integer'],
+    });
+  },
+);

@@ -108,6 +108,7 @@ export async function generateSamples(options: GenerateSamplesOptions): Promise<
   const note = guidanceNote(config.sampler);
   if (note !== undefined) options.onNote?.(note);
   const { weights, seed = 0, label, perClass, out, onPhase, onSamplingStep } = options;
+  checkIntegers(options);
   checkDecoderOptions(config, options);
   if (config.latents !== null && options.decoder === undefined && out !== undefined) checkLatentOutput(out);
   const file = weightsFile(config, weights);
@@ -158,6 +159,18 @@ export async function generateSamples(options: GenerateSamplesOptions): Promise<
     };
   } finally {
     decoder?.dispose();
+  }
+}
+
+/**
+ * @throws {UserError} if the number of images or the seed is not an integer, or out of range
+ */
+function checkIntegers({ count = 1, seed = 0 }: GenerateSamplesOptions): void {
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new UserError(`--count must be an integer of at least 1, got ${count}.`);
+  }
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new UserError(`--seed must be an integer of at least 0, got ${seed}.`);
   }
 }
 
@@ -250,8 +263,6 @@ export function engineLayers({
 
 function countOf(count: number | undefined, noise: NdArray | undefined): number {
   if (count === undefined) return noise?.shape[0] ?? 64;
-  if (!Number.isInteger(count) || count < 1)
-    throw new UserError(`--count must be an integer of at least 1, got ${count}.`);
   if (noise !== undefined && noise.shape[0] !== count) {
     throw new UserError(`--count is ${count}, but the noise is for ${noise.shape[0]} images. Omit --count.`);
   }

@@ -18,7 +18,14 @@ import { openData } from '../../setup/open-training-setup.js';
 import { inPhase } from '../../setup/phases.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
 import { createProgressBar } from '../../terminal/progress-bar.js';
-import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
+import {
+  type CommonFlags,
+  type EngineFlags,
+  integer,
+  number,
+  withCommonOptions,
+  withEngineOptions,
+} from '../common.js';
 import { checkCount } from './loss.js';
 
 interface BoundFlags extends CommonFlags, EngineFlags {
@@ -41,15 +48,15 @@ export function boundCommand(): Command {
         'the posterior mean over the training images, both on held-out images.',
     )
     .argument('<data>', 'data set, or a run, whose data and noise levels are used')
-    .option('--images <n>', 'held-out images, at most (the posterior mean uses 256 of them)', numeric, 1000)
-    .option('--draws <n>', 'draws of noise per image and noise range', numeric, 1)
+    .option('--images <n>', 'held-out images, at most (the posterior mean uses 256 of them)', integer, 1000)
+    .option('--draws <n>', 'draws of noise per image and noise range', integer, 1)
     .option(
       '--hold-out <fraction>',
       `fraction of the images to hold out (default: test images if the data has them, otherwise ${defaultShare})`,
-      numeric,
+      number,
     )
-    .option('--image-size <pixels>', 'size to which image files are resized', numeric)
-    .option('--image-channels <1|3>', 'channels of image files (default: 3)', numeric)
+    .option('--image-size <pixels>', 'size to which image files are resized', integer)
+    .option('--image-channels <1|3>', 'channels of image files (default: 3)', integer)
     .addOption(
       new Option('--image-resize <method>', `how image files are resized (default: ${imageResizeNames[0]})`).choices(
         imageResizeNames,

@@ -2,6 +2,7 @@
 import { bucketCoordinates, difficulty, type BucketCoordinate } from '@dm/eval';
 import { Command, Option } from 'commander';
 import { atomicWriteFile } from '../../files/atomic-write.js';
+import { checkFileOutput } from '../../files/check-output.js';
 import { UserError } from '../../errors.js';
 import { readDifficulty, type DifficultyLog } from '../../eval/difficulty/file.js';
 import { difficultyLines } from '../../eval/difficulty/table.js';
@@ -10,12 +11,12 @@ import { difficultyPlot } from '../../plot/difficulty-plot.js';
 import { runFolder } from '../../run/run-folder.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
 import {
-  numbers,
-  numeric,
-  withCommonOptions,
-  withEngineOptions,
   type CommonFlags,
   type EngineFlags,
+  integer,
+  numbers,
+  withCommonOptions,
+  withEngineOptions,
 } from '../common.js';
 import { createProgressBar } from '../../terminal/progress-bar.js';
 
@@ -40,16 +41,16 @@ export function difficultyCommand(): Command {
     .argument('<run>', 'run folder')
     .option('--checkpoints', 'measure the checkpoints now; the options after --svg apply only to this')
     .option('--within <percents>', 'percentages x, comma-separated', numbers, [5, 10, 25])
-    .option('--window <n>', 'width of the centered moving average over the losses, odd', numeric, 3)
+    .option('--window <n>', 'width of the centered moving average over the losses, odd', integer, 3)
     .option('--svg <file.svg>', 'plot the curves to this file')
-    .option('--buckets <n>', 'number of noise ranges', numeric, 10)
+    .option('--buckets <n>', 'number of noise ranges', integer, 10)
     .addOption(
       new Option('--coordinate <name>', 'coordinate that is divided into equal ranges')
         .choices(bucketCoordinates)
         .default('timestep'),
     )
-    .option('--images <n>', 'images per range: up to 64, or a multiple of 64', numeric, 32)
-    .option('--seed <n>', 'random seed of the choice of images and of their noise', numeric, 0)
+    .option('--images <n>', 'images per range: up to 64, or a multiple of 64', integer, 32)
+    .option('--seed <n>', 'random seed of the choice of images and of their noise', integer, 0)
     .addOption(
       new Option('--weights <which>', 'which weights of the checkpoints').choices(['raw', 'ema']).default('raw'),
     );
@@ -58,9 +59,7 @@ export function difficultyCommand(): Command {
 
 async function run(path: string, flags: DifficultyFlags): Promise<void> {
   const { within, window, svg, json } = flags;
-  if (svg !== undefined && !svg.toLowerCase().endsWith('.svg')) {
-    throw new UserError(`--svg must name an .svg file, not ${svg}.`);
-  }
+  if (svg !== undefined) checkFileOutput('--svg', svg, '.svg');
   const log = await logOf(path, flags);
   const { buckets } = log.setting;
   const report = difficulty(buckets, log.records, { window, within: within.map((percent) => percent / 100) });

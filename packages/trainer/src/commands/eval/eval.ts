@@ -22,9 +22,10 @@ import { evaluationLines } from '../../eval/sets/table.js';
 import { imageResizeNames } from '../../config/names.js';
 import { UserError } from '../../errors.js';
 import { atomicWriteFile } from '../../files/atomic-write.js';
+import { checkFileOutput } from '../../files/check-output.js';
 import { suggestion } from '../../config/suggestion.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
-import { numeric, withCommonOptions, withEngineOptions, type CommonFlags } from '../common.js';
+import { type CommonFlags, integer, number, numeric, withCommonOptions, withEngineOptions } from '../common.js';
 import { extractorOptions, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
 import { boundCommand } from './bound.js';
 import { difficultyCommand } from './difficulty.js';
@@ -70,13 +71,13 @@ export function evalCommand(): Command {
     .description(
       'Compare samples of models from the same noise. A set is a run, a checkpoint, or a .npy file of samples.',
     )
-    .option('--count <n>', 'samples per set (default: 64, or as many as a file has)', numeric)
-    .option('--seed <n>', 'random seed of the noise', numeric, 0)
+    .option('--count <n>', 'samples per set (default: 64, or as many as a file has)', integer)
+    .option('--seed <n>', 'random seed of the noise', integer, 0)
     .option('--noise <file.npy>', 'initial noise, float32 [N, H, W, C] (default: noise from --seed)')
-    .option('--threshold <cosine>', 'pairs above this cosine similarity count as reproduced', numeric, 0.6)
-    .option('--levels <n>', 'also compare the denoisers, at this many noise levels', numeric)
+    .option('--threshold <cosine>', 'pairs above this cosine similarity count as reproduced', number, 0.6)
+    .option('--levels <n>', 'also compare the denoisers, at this many noise levels', integer)
     .option('--grid <file.png>', 'write an image grid: one row per noise sample, one column per set')
-    .option('--rows <n>', 'rows of the grid', numeric, 8);
+    .option('--rows <n>', 'rows of the grid', integer, 8);
   withSamplingOptions(withExtractorOptions(consistency));
   withCommonOptions(consistency).action(compare);
 
@@ -97,7 +98,7 @@ function about(): string {
 function withSamplingOptions(command: Command): Command {
   command
     .option('--best', 'use the checkpoint with the best metric of a run instead of the newest')
-    .option('--steps <n>', "number of sampling steps (default: the run's)", numeric)
+    .option('--steps <n>', "number of sampling steps (default: the run's)", integer)
     .option('--sampler <name>', `sampler: ${Object.keys(samplers).join(', ')} (default: the run's)`);
   return withEngineOptions(command);
 }
@@ -107,11 +108,11 @@ function withSetOptions(command: Command): Command {
     .option(
       '--count <n>',
       `images per set, generated or chosen at random (default: ${defaultSamples} for a run, all images otherwise)`,
-      numeric,
+      integer,
     )
-    .option('--seed <n>', 'random seed of samples, of the choice of images and of subsets', numeric, 0)
-    .option('--image-size <pixels>', "size to which image files are resized (default: the run's)", numeric)
-    .option('--image-channels <1|3>', "channels of image files (default: the run's, or 3)", numeric)
+    .option('--seed <n>', 'random seed of samples, of the choice of images and of subsets', integer, 0)
+    .option('--image-size <pixels>', "size to which image files are resized (default: the run's)", integer)
+    .option('--image-channels <1|3>', "channels of image files (default: the run's, or 3)", integer)
     .addOption(
       new Option(
         '--image-resize <method>',
@@ -146,7 +147,7 @@ async function writeSet(
   spec: string,
   flags: SetFlags & { readonly out: string; readonly features?: boolean },
 ): Promise<void> {
-  if (!flags.out.toLowerCase().endsWith('.npz')) throw new UserError(`--out must name an .npz file, not ${flags.out}.`);
+  checkFileOutput('--out', flags.out, '.npz');
   await withExtractor(flags, async (extractor, progress) => {
     const options = { ...setOptions(flags, extractor, progress), metrics: [] };
     checkPreprocessing([await kindOfSet(spec)], options);
@@ -172,8 +173,7 @@ type ConsistencyFlags = CommonFlags &
 
 async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> {
   const { json, debug: _debug, extractor: _name, weights: _weights, resize: _resize, grid, rows, ...options } = flags;
-  if (grid !== undefined && !grid.toLowerCase().endsWith('.png'))
-    throw new UserError(`--grid must name a .png file, not ${grid}.`);
+  if (grid !== undefined) checkFileOutput('--grid', grid, '.png');
   await withExtractor(flags, async (extractor, progress) => {
     const { sets, ...comparison } = await compareSets(specs, {
       ...options,

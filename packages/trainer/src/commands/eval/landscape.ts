@@ -1,5 +1,4 @@
 /** `dm eval landscape`. */
-import { makeFolder } from '@dm/files';
 import { join } from 'node:path';
 import {
   bucketCoordinates,
@@ -14,12 +13,20 @@ import {
 } from '@dm/eval';
 import { Command, Option } from 'commander';
 import { atomicWriteFile } from '../../files/atomic-write.js';
+import { makeOutputFolder } from '../../files/write-new.js';
 import { openRunObjective, type RunObjective } from '../../eval/landscape/run-objective.js';
 import { aligned, digits } from '../../eval/sets/table.js';
 import { bucketName } from '../../plot/difficulty-plot.js';
 import { interpolationPlot, planePlot, spectrumPlot } from '../../plot/landscape-plot.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
-import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
+import {
+  type CommonFlags,
+  type EngineFlags,
+  integer,
+  number,
+  withCommonOptions,
+  withEngineOptions,
+} from '../common.js';
 import { createProgressBar, type ProgressBar } from '../../terminal/progress-bar.js';
 
 interface LandscapeFlags extends CommonFlags, EngineFlags {
@@ -51,22 +58,22 @@ export function landscapeCommand(): Command {
       '[other]',
       'second run or checkpoint of the same architecture; the line runs from the first (t = 0) to it (t = 1)',
     )
-    .option('--points <n>', 'number of points on the line', numeric, 31)
-    .option('--from <t>', 'first t on the line', numeric, -0.25)
-    .option('--to <t>', 'last t on the line', numeric, 1.25)
-    .option('--plane <n>', 'points per side of the plane, odd; 0 skips the plane', numeric, 0)
-    .option('--range <r>', 'the plane covers -r to r', numeric, 1)
-    .option('--lanczos <n>', 'Lanczos steps for the Hessian, two gradients each; 0 skips the Hessian', numeric, 30)
-    .option('--probes <n>', 'random start vectors for Lanczos', numeric, 1)
-    .option('--top <n>', 'number of eigenvalues to print', numeric, 5)
-    .option('--buckets <n>', 'number of noise ranges, with one Hessian each', numeric, 1)
+    .option('--points <n>', 'number of points on the line', integer, 31)
+    .option('--from <t>', 'first t on the line', number, -0.25)
+    .option('--to <t>', 'last t on the line', number, 1.25)
+    .option('--plane <n>', 'points per side of the plane, odd; 0 skips the plane', integer, 0)
+    .option('--range <r>', 'the plane covers -r to r', number, 1)
+    .option('--lanczos <n>', 'Lanczos steps for the Hessian, two gradients each; 0 skips the Hessian', integer, 30)
+    .option('--probes <n>', 'random start vectors for Lanczos', integer, 1)
+    .option('--top <n>', 'number of eigenvalues to print', integer, 5)
+    .option('--buckets <n>', 'number of noise ranges, with one Hessian each', integer, 1)
     .addOption(
       new Option('--coordinate <name>', 'coordinate that is divided into equal ranges')
         .choices(bucketCoordinates)
         .default('timestep'),
     )
-    .option('--images <n>', 'number of images: up to 64, or a multiple of 64', numeric, 64)
-    .option('--seed <n>', 'random seed of images, noise and directions', numeric, 0)
+    .option('--images <n>', 'number of images: up to 64, or a multiple of 64', integer, 64)
+    .option('--seed <n>', 'random seed of images, noise and directions', integer, 0)
     .addOption(
       new Option('--weights <which>', 'which weights of the checkpoints').choices(['raw', 'ema']).default('raw'),
     )
@@ -86,6 +93,7 @@ interface Landscape {
 
 async function run(first: string, other: string | undefined, flags: LandscapeFlags): Promise<void> {
   const runs = other === undefined ? [first] : [first, other];
+  if (flags.out !== undefined) makeOutputFolder(flags.out);
   const progress = createProgressBar(process.stderr);
   let landscape: Landscape;
   try {
@@ -147,7 +155,6 @@ async function measure(runs: readonly string[], flags: LandscapeFlags, progress:
 
 async function write(folder: string, landscape: Landscape): Promise<void> {
   const { runs, line, plane, spectra } = landscape;
-  makeFolder(folder);
   const put = (name: string, text: string) => atomicWriteFile(join(folder, name), text);
   put('landscape.json', `${JSON.stringify(plain(landscape), null, 2)}\n`);
   if (line !== undefined) put('line.svg', await interpolationPlot(line, [runs[0]!, runs[1]!]));

@@ -1,6 +1,7 @@
 /** `dm eval loss`. */
 import { Command, Option } from 'commander';
-import { checkImageOutput, gridPng } from '../../files/images.js';
+import { checkFileOutput } from '../../files/check-output.js';
+import { gridPng } from '../../files/images.js';
 import { atomicWriteFile } from '../../files/atomic-write.js';
 import { aligned, digits } from '../../eval/sets/table.js';
 import { imageLosses } from '../../eval/validation/image-losses.js';
@@ -8,7 +9,7 @@ import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 import { UserError } from '../../errors.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
 import { createProgressBar } from '../../terminal/progress-bar.js';
-import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
+import { type CommonFlags, type EngineFlags, integer, withCommonOptions, withEngineOptions } from '../common.js';
 
 interface LossFlags extends CommonFlags, EngineFlags {
   readonly worst: number;
@@ -28,9 +29,9 @@ export function lossCommand(): Command {
     )
     .argument('<run>', 'run folder or checkpoint')
     .argument('<data>', "data set, prepared as the run's")
-    .option('--worst <n>', 'number of images to list', numeric, 50)
+    .option('--worst <n>', 'number of images to list', integer, 50)
     .option('--sheet <file.png>', 'write these images to a grid, row by row, largest loss first')
-    .option('--draws <n>', 'draws of noise per noise range', numeric, 1)
+    .option('--draws <n>', 'draws of noise per noise range', integer, 1)
     .addOption(
       new Option('--split <name>', 'split of data sets that have both').choices(['train', 'test']).default('train'),
     )
@@ -44,10 +45,7 @@ async function run(path: string, data: string, flags: LossFlags): Promise<void> 
   const { sheet, json, worst, draws } = flags;
   checkCount('--worst', worst, 100_000);
   checkCount('--draws', draws, 1000);
-  if (sheet !== undefined) {
-    if (!sheet.toLowerCase().endsWith('.png')) throw new UserError(`--sheet must name a .png file, not ${sheet}.`);
-    checkImageOutput(sheet);
-  }
+  if (sheet !== undefined) checkFileOutput('--sheet', sheet, '.png');
   const progress = createProgressBar(process.stderr);
   try {
     const { json: _json, debug: _debug, sheet: _sheet, ...options } = flags;

@@ -5,7 +5,7 @@ import { openExtractor } from '../../eval/extractors/extractor.js';
 import { measureThroughput, throughputText } from '../../eval/extractors/throughput.js';
 import { print, printJson } from '../../terminal/output.js';
 import { createProgressBar } from '../../terminal/progress-bar.js';
-import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
+import { type CommonFlags, type EngineFlags, integer, withCommonOptions, withEngineOptions } from '../common.js';
 import { extractorOptions, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
 
 interface ThroughputFlags extends CommonFlags, EngineFlags, ExtractorFlags {
@@ -20,9 +20,9 @@ export function throughputCommand(): Command {
     'Time a feature extractor on noise images: images per second, and memory.',
   );
   withExtractorOptions(command)
-    .option('--count <n>', 'number of images', numeric, 1000)
-    .option('--image-size <n>', 'image size in pixels', numeric, 32)
-    .option('--image-channels <n>', 'image channels: 1 or 3', numeric, 3);
+    .option('--count <n>', 'number of images', integer, 1000)
+    .option('--image-size <n>', 'image size in pixels', integer, 32)
+    .option('--image-channels <n>', 'image channels: 1 or 3', integer, 3);
   return withCommonOptions(withEngineOptions(command, 'onnx')).action(run);
 }
 

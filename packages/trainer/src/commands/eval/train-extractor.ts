@@ -3,11 +3,19 @@ import { existsSync } from 'node:fs';
 import { datasetForms } from '@dm/data';
 import { Command } from 'commander';
 import { atomicWriteFile } from '../../files/atomic-write.js';
+import { checkFileOutput } from '../../files/check-output.js';
 import { openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { trainExtractor } from '../../eval/extractors/train-extractor.js';
 import { print, printJson } from '../../terminal/output.js';
-import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
+import {
+  type CommonFlags,
+  type EngineFlags,
+  integer,
+  number,
+  withCommonOptions,
+  withEngineOptions,
+} from '../common.js';
 import { createProgressBar } from '../../terminal/progress-bar.js';
 
 interface TrainExtractorFlags extends CommonFlags, EngineFlags {
@@ -32,12 +40,12 @@ export function trainExtractorCommand(): Command {
       '--out <file.safetensors>',
       'output file, for --extractor classifier --weights <file>; must not exist yet',
     )
-    .option('--epochs <n>', 'passes over the training images (default: 3)', numeric)
-    .option('--batch-size <n>', 'images per step (default: 128)', numeric)
-    .option('--lr <rate>', 'peak learning rate (default: 0.002)', numeric)
-    .option('--seed <n>', 'random seed of the initial weights and of the order of images', numeric, 0)
-    .option('--image-size <n>', 'image size in pixels, for image folders', numeric)
-    .option('--image-channels <n>', 'image channels, 1 or 3, for image folders', numeric);
+    .option('--epochs <n>', 'passes over the training images (default: 3)', integer)
+    .option('--batch-size <n>', 'images per step (default: 128)', integer)
+    .option('--lr <rate>', 'peak learning rate (default: 0.002)', number)
+    .option('--seed <n>', 'random seed of the initial weights and of the order of images', integer, 0)
+    .option('--image-size <n>', 'image size in pixels, for image folders', integer)
+    .option('--image-channels <n>', 'image channels, 1 or 3, for image folders', integer);
   return withCommonOptions(withEngineOptions(command, 'onnx')).action(run);
 }
 
@@ -45,6 +53,7 @@ async function run(data: string, flags: TrainExtractorFlags): Promise<void> {
   const { out, epochs, batchSize, lr, seed, imageSize, imageChannels, json } = flags;
   if (existsSync(out))
     throw new UserError(`${out} already exists. Choose another file with --out.`, { code: 'FILE_EXISTS' });
+  checkFileOutput('--out', out);
   const progress = createProgressBar(process.stderr);
   const { onPhase } = progress;
   const engine = await openEngine(flags.engine, { ...flags, onPhase });

@@ -6,7 +6,7 @@ import { validationLoss } from '../../eval/validation/validation-loss.js';
 import { weightsName } from '../../setup/averages.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
 import { createProgressBar } from '../../terminal/progress-bar.js';
-import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
+import { type CommonFlags, type EngineFlags, integer, withCommonOptions, withEngineOptions } from '../common.js';
 import { checkCount } from './loss.js';
 
 interface ValidationFlags extends CommonFlags, EngineFlags {
@@ -26,8 +26,8 @@ export function validationCommand(): Command {
     .addOption(
       new Option('--split <name>', 'split of data sets that have both (default: test)').choices(['train', 'test']),
     )
-    .option('--images <n>', "number of images, at most (default: the run's)", numeric)
-    .option('--draws <n>', "draws of noise per image and noise range (default: the run's)", numeric)
+    .option('--images <n>', "number of images, at most (default: the run's)", integer)
+    .option('--draws <n>', "draws of noise per image and noise range (default: the run's)", integer)
     .option('--weights <which>', 'weights of the checkpoint: ema, raw, or a name in extraEmas (default: ema)')
     .option('--best', 'use the checkpoint with the best metric of a run instead of the newest');
   return withCommonOptions(withEngineOptions(command)).action(run);
