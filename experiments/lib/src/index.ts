@@ -60,6 +60,7 @@ export { armTable, bestArm, compareArms, rankArms, trialGrid, withCommittedSpell
 export type { Conclusion, Table } from './report/conclusion.js';
 export { bestRecipeNotice, curveFigure, measurementMethod, scaleCaveats, truncateForSmoke } from './report/describe.js';
 export { intervalFigure, lineFigure, writeFigure, type Figure, type PlotSpec } from './report/figure.js';
+export { formatLogRatio } from './report/format-log-ratio.js';
 export { finalInterval, finalValue, pairedRatio } from './report/metrics.js';
 export { writePicture, type Picture } from './report/picture.js';
 export { runLengthFigure, runLengthTable, shortTrials, stepsToTargetByRunLength } from './report/run-lengths.js';

@@ -2,6 +2,7 @@
 import {
   finalLoss,
   fitSpeedups,
+  formatLogRatio,
   lineFigure,
   logSpeedup,
   publicClts,
@@ -307,12 +308,9 @@ function conclude(results: Results, scale: Scale): Conclusion {
   };
 }
 
-/** As in `3.1 [2.8, 3.4]`, a bound as in `at least 3.1`; `logTime` is the log of the step's time over the baseline's. */
+/** `logTime` is the log of the step's time over the baseline's. */
 function formatSpeedup({ value, low, high }: SpeedupEstimate, logTime = 0): string {
-  const text = (log: number) => Math.exp(log - logTime).toFixed(2);
-  if (high === Infinity) return `at least ${text(value)} [${text(low)}, no upper end]`;
-  if (low === -Infinity) return `at most ${text(value)} [no lower end, ${text(high)}]`;
-  return `${text(value)} [${text(low)}, ${text(high)}]`;
+  return formatLogRatio({ value: value - logTime, low: low - logTime, high: high - logTime });
 }
 
 function speedupTable(rows: readonly SpeedupRow[], timeRatio: (arm: string) => number | undefined): Table {

@@ -1,6 +1,7 @@
 /** Does the speed-up of a recipe grow with the length of the training, or with the width of the model? */
 import {
   finalSize,
+  formatLogRatio,
   lineFigure,
   publicClts,
   rangeTitles,
@@ -151,22 +152,6 @@ function conclude(results: Results, scale: Scale): Conclusion {
   };
 }
 
-/** Logarithms as ratios, as in `1.10 [0.98, 1.24]`. */
-function formatRatio({
-  value,
-  low,
-  high,
-}: {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-}): string {
-  // With both ends open, the value says nothing either.
-  if (low === -Infinity && high === Infinity) return 'unknown';
-  const text = (log: number) => (Number.isFinite(log) ? Math.exp(log).toFixed(2) : 'no end');
-  return `${text(value)} [${text(low)}, ${text(high)}]`;
-}
-
 const isBound = (bounds: number): string => (bounds > 0 ? ` (${bounds} seeds: bounds)` : '');
 
 function sentence({ axis, points, lines, overDecay }: Trend): string {
@@ -175,7 +160,7 @@ function sentence({ axis, points, lines, overDecay }: Trend): string {
     return `By ${axisTitles[axis]}: the baseline passes the gate at ${points.length} of the points only.`;
   const factor = (name: string) => {
     const { slope } = lines[name]!;
-    return `${formatRatio(slope)}${isBound(slope.bounds)}`;
+    return `${formatLogRatio(slope)}${isBound(slope.bounds)}`;
   };
   return (
     `${by}, the speed-up of CLTS with momentum decay is multiplied by ${factor('clts-mdlrc')} per octave, ` +
@@ -185,7 +170,7 @@ function sentence({ axis, points, lines, overDecay }: Trend): string {
 }
 
 const formatMean = ({ mean, low, high }: ConfidenceInterval): string =>
-  formatRatio({ value: mean, low: low!, high: high! });
+  formatLogRatio({ value: mean, low: low!, high: high! });
 
 function speedupTable(final: StageResults<CurveResult>, axis: Axis, points: readonly Point[], wiener?: Wiener): Table {
   const atPoints = points.map((point) => speedups(final, point, wiener));
@@ -201,7 +186,7 @@ function speedupTable(final: StageResults<CurveResult>, axis: Axis, points: read
       about,
       ...atPoints.map((found) => {
         const estimate = found?.[name];
-        return estimate === undefined ? '' : `${formatRatio(estimate)}${isBound(estimate.bounds)}`;
+        return estimate === undefined ? '' : `${formatLogRatio(estimate)}${isBound(estimate.bounds)}`;
       }),
     ]),
   };
@@ -224,9 +209,9 @@ function trendTable(trends: readonly Trend[]): Table {
         axisTitles[axis],
         points.map((point) => pointTitle(point, axis)).join(', '),
         String(seeds.length),
-        `${formatRatio(slope)}${isBound(slope.bounds)}`,
+        `${formatLogRatio(slope)}${isBound(slope.bounds)}`,
         adjustedP === undefined ? '' : adjustedP.toPrecision(2),
-        bend === undefined ? '' : formatRatio(bend),
+        bend === undefined ? '' : formatLogRatio(bend),
         beyond === undefined ? '' : formatMean(beyond),
       ]),
     ),

@@ -8,6 +8,9 @@ it.each([
   ['a loss that rises by less than 5%', [0.08, 0.083], undefined, -1],
   ['more than 5% above the lowest so far', [0.09, 0.08, 0.083, 0.085], undefined, 3],
   ['not a number', [0.09, NaN], undefined, 1],
+  ['infinite', [Infinity, 0.09], undefined, 0],
+  ['null, which is NaN in JSON', [0.0638, null], undefined, 1],
+  ['null before a lower loss', [0.0638, null, 0.0604], undefined, 1],
   ['1.2 times the Wiener filter from the beginning', [0.13, 0.12], 0.1, 0],
   ['a little above the Wiener filter', [0.119, 0.11], 0.1, -1],
 ])('the first failure: %s', (_, losses, wiener, at) => {
