@@ -57,6 +57,8 @@ export interface GateRow {
   readonly prediction: Prediction;
   /** Length of the run as a multiple of N. */
   readonly length: number;
+  /** Number of baselines that the ratios are means of. */
+  readonly baselines: number;
   readonly ratios: readonly (number | null)[];
   readonly passes: boolean;
 }
@@ -191,17 +193,24 @@ function floorOf(floor: FloorResult | undefined, endpoint: Endpoint): MetricFloo
   return { value: Math.max(0, found.value), spread: found.spread };
 }
 
-function completeSeeds(results: readonly TrialResult[], size: Size): number[] {
+/** Seeds of which all finals of the prediction types are done; by default, of all types of the size. */
+export function completeSeeds(
+  results: readonly TrialResult[],
+  size: Size,
+  predictions: readonly Prediction[] = predictionsOf(size),
+): number[] {
   const isDone = (seed: number) =>
-    predictionsOf(size).every((prediction) =>
+    predictions.every((prediction) =>
       [baseline, ...size.recipes[prediction]!].every((recipe) =>
-        results.some(
-          (one) =>
-            one.stage === 'finals' &&
-            one.seed === seed &&
-            one.prediction === prediction &&
-            one.recipe === recipe.name &&
-            one.steps >= size.steps,
+        (recipe === baseline ? [4] : [1 / 2, 1]).every((length) =>
+          results.some(
+            (one) =>
+              one.stage === 'finals' &&
+              one.seed === seed &&
+              one.prediction === prediction &&
+              one.recipe === recipe.name &&
+              one.steps === length * size.steps,
+          ),
         ),
       ),
     );
@@ -222,6 +231,6 @@ function gateOf(results: readonly TrialResult[], prediction: Prediction, size: S
       const losses = points.map((point) => point.losses['ema']!.buckets[bucket] ?? NaN);
       return losses.reduce((sum, loss) => sum + loss, 0) / losses.length / wiener;
     });
-    return { prediction, length, ratios, passes: passesGate(ratios) };
+    return { prediction, length, baselines: points.length, ratios, passes: passesGate(ratios) };
   });
 }

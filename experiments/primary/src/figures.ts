@@ -1,15 +1,25 @@
 /** The figures of the page. */
 import { lineFigure, type Figure } from '@dm/experiments';
+import { completeSeeds, untilFailure, type References } from './analysis.js';
 import type { TrialResult } from './results.js';
+import type { Size } from './sizes.js';
+import { predictionsOf } from './trials.js';
 
-/** E1 over learning rates of the trials of tuning, and over images of the finals. Parts without results have no figure. */
-export function figuresOf(done: readonly TrialResult[]): Figure[] {
+/**
+ * E1 over learning rates of the trials of tuning, and over images of the finals. Parts without results, and prediction
+ * types without a complete seed, have no figure.
+ */
+export function figuresOf(done: readonly TrialResult[], size: Size, references: References): Figure[] {
   const tuning = done.filter((run) => run.stage === 'tuning' && run.points.length > 0 && Number.isFinite(e1(run)));
-  const finals = done.filter(({ stage }) => stage === 'finals');
-  const predictions = [...new Set(finals.map(({ prediction }) => prediction))];
+  const finals = done.filter(({ stage }) => stage === 'finals').map((result) => untilFailure(result, references));
   return [
     ...(tuning.length > 0 ? [learningRates(tuning)] : []),
-    ...predictions.map((one) => lossOverImages(finals.filter(({ prediction }) => prediction === one))),
+    ...predictionsOf(size).flatMap((prediction) => {
+      // Of incomplete seeds, a line would connect means over different seeds.
+      const seeds = completeSeeds(finals, size, [prediction]);
+      const shown = finals.filter((run) => run.prediction === prediction && seeds.includes(run.seed));
+      return seeds.length === 0 ? [] : [lossOverImages(prediction, seeds, shown)];
+    }),
   ];
 }
 
@@ -43,14 +53,19 @@ function learningRates(tuning: readonly TrialResult[]): Figure {
   });
 }
 
+/** A mean with failed runs is of fewer seeds than the others. */
+function leftOut(failed: number): string {
+  if (failed === 0) return '';
+  return ` ${failed === 1 ? '1 run' : `${failed} runs`} failed; what they reached from then on is left out.`;
+}
+
 /** One line per recipe and seed: the baseline at several lengths of one run, the others at the ends of two runs. */
-function lossOverImages(finals: readonly TrialResult[]): Figure {
-  const { prediction } = finals[0]!;
-  const seeds = [...new Set(finals.map(({ seed }) => seed))];
+function lossOverImages(prediction: string, seeds: readonly number[], finals: readonly TrialResult[]): Figure {
+  const failed = finals.filter(({ hasDiverged }) => hasDiverged).length;
   const recipes = [...new Set(finals.map(({ recipe }) => recipe))];
   return lineFigure({
     name: `loss-${prediction}`,
-    caption: `E1 on test images over training images, ${prediction}-prediction, seeds ${seeds.join(', ')}: mean, and range of the seeds.`,
+    caption: `E1 on test images over training images, ${prediction}-prediction, seeds ${seeds.join(', ')}: mean, and range of the seeds.${leftOut(failed)}`,
     xTitle: 'training images',
     yTitle: 'E1',
     logX: true,

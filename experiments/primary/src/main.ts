@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { openExtractor } from '@dm/trainer';
@@ -16,7 +16,7 @@ import { commitOf, frozenCommit, runAt } from './frozen.js';
 import { planOf, statusLines } from './plan.js';
 import { writeReport } from './report.js';
 import { method } from './recipes.js';
-import { openResults, rounded, type Results } from './results.js';
+import { openResults, planFile, rounded, type Results } from './results.js';
 import { runCardTrial } from './run-card-trial.js';
 import { removeRun, runTrial, type TrialContext } from './run-trial.js';
 import { card, laptop, smoke, type Size } from './sizes.js';
@@ -189,6 +189,8 @@ async function smokeRun(device: string): Promise<void> {
   const chosen = [firstTuning(smoke)[0]!, trials[0]!, trials.findLast(({ recipe }) => recipe === method)!];
   try {
     const results = openResults(folder, smoke);
+    copyFileSync(join(here, planFile(smoke)), join(folder, planFile(smoke)));
+    await results.write('code', { commit: commitOf(here) });
     await withContext(smoke, folder, { until: Infinity, threads: null, device }, async (context) => {
       for (const trial of chosen) {
         const result = await runTrial(trial, context);

@@ -1,5 +1,5 @@
 /** Which trials are done, and which come next. */
-import { analyze, isTooWide, type References } from './analysis.js';
+import { analyze, isTooWide, type Analysis, type References } from './analysis.js';
 import type { BoundsResult, FloorResult, Results, TrialResult } from './results.js';
 import type { Size } from './sizes.js';
 import {
@@ -34,18 +34,15 @@ export interface Plan {
   readonly pending: readonly Trial[];
 }
 
-/** E1 of a run; a diverged one is the worst. */
-const scoreOf = ({ points, hasDiverged }: TrialResult) =>
-  hasDiverged ? Infinity : (points.at(-1)?.losses['ema']?.geometricMean ?? Infinity);
+const isComplete = ({ trials, done }: Part) => trials.length === done.length;
+
+/** E1 of a run; one that diverged, or whose E1 is not finite, is the worst. */
+function scoreOf({ points, hasDiverged }: TrialResult): number {
+  const e1 = points.at(-1)?.losses['ema']!.geometricMean;
+  return !hasDiverged && e1 !== undefined && Number.isFinite(e1) ? e1 : Infinity;
+}
 
 const runOf = (result: TrialResult): Run => ({ ...result, e1: scoreOf(result) });
-
-/**
- * Finals that were interrupted for a change of the plan, in `interrupted.json`. The analysis does not use them; the choice
- * of learning rates uses that one failed.
- */
-export const interruptedOf = (results: Results) =>
-  (results.read('interrupted') as readonly TrialResult[] | undefined) ?? [];
 
 /** What the finals are compared with, as far as it is measured. */
 export function referencesOf(results: Results): References {
@@ -53,6 +50,38 @@ export function referencesOf(results: Results): References {
   return { ...(bounds && { bounds }), ...(floor && { floor }) };
 }
 
+/** The analysis, and how much of the plan it covers. */
+export interface PlannedAnalysis extends Analysis {
+  /** Number of seeds of the plan. More may be added once the first are complete. */
+  readonly plannedSeeds: number;
+  /** Whether finals of the plan are missing. */
+  readonly isPreliminary: boolean;
+}
+
+/**
+ * Analyzes the finals at hand; once the first stage (seeds 101 to 104) is complete, only whole stages: another seed must
+ * not change the verdict on its own.
+ */
+export function analysisOf({ parts }: Plan, size: Size, references: References): PlannedAnalysis {
+  const stages = parts.filter(({ trials }) => trials.some(({ stage }) => stage === 'finals'));
+  const complete = stages.filter(isComplete);
+  const used = complete.length > 0 ? complete : stages;
+  return {
+    ...analyze(
+      used.flatMap(({ done }) => done),
+      size,
+      references,
+    ),
+    plannedSeeds: new Set(stages.flatMap(({ trials }) => trials).map(({ seed }) => seed)).size,
+    isPreliminary: stages.length === 0 || complete.length < stages.length,
+  };
+}
+
+/**
+ * The parts of the plan so far.
+ *
+ * @throws {FileError} `FILE_INVALID` if the file of a result is invalid (see `Results`)
+ */
 export function planOf(size: Size, results: Results): Plan {
   const parts: Part[] = [];
   const add = (name: string, trials: readonly Trial[]): Part => {
@@ -60,7 +89,6 @@ export function planOf(size: Size, results: Results): Plan {
     parts.push(part);
     return part;
   };
-  const isComplete = ({ trials, done }: Part) => trials.length === done.length;
   const pending = () =>
     parts.find((part) => !isComplete(part))?.trials.filter((trial) => results.find(trial) === undefined) ?? [];
   const first = add('tuning at N/4', firstTuning(size));
@@ -80,7 +108,7 @@ export function planOf(size: Size, results: Results): Plan {
     tried.push(...round);
     round = furtherTuning(size, tried, scores);
   }
-  const runs = [...parts.slice(1).flatMap(({ done }) => done), ...interruptedOf(results)].map(runOf);
+  const runs = [...parts.slice(1).flatMap(({ done }) => done), ...results.interrupted()].map(runOf);
   for (;;) {
     const known = new Set(parts.flatMap(({ trials }) => trials).map(trialName));
     round = confirmations(size, runs).filter((trial) => !known.has(trialName(trial)));

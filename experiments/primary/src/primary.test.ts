@@ -1,16 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeFigure } from '@dm/experiments';
+import { FileError, makeFolder } from '@dm/files';
 import { analyze, isTooWide, untilFailure, verdictOf } from './analysis.js';
 import { figuresOf } from './figures.js';
 import { commitOf, frozenCommit } from './frozen.js';
-import { planOf } from './plan.js';
+import { planOf, referencesOf } from './plan.js';
 import { baseline, finalRecipes, linearDecay, method, type Prediction, type Recipe } from './recipes.js';
-import { mergedSection, reportText } from './report.js';
+import { mergedSection, reportText, speedupSection, valuesSection, writeReport } from './report.js';
 import { openResults, preregHash, type Point, type Results, type TrialResult } from './results.js';
 import { card, laptop, type Endpoint, type Size } from './sizes.js';
 import {
@@ -31,6 +32,8 @@ import {
 const home = fileURLToPath(new URL('..', import.meta.url));
 const rates = { epsilon: { constant: 1e-3, decayed: 2e-3 }, v: { constant: 1e-3, decayed: 4e-3 } };
 const ofCard = { epsilon: { constant: 1e-3, decayed: 1e-3, scheduleFree: 1e-3 } };
+/** The commit of simulated finals. */
+const commit = '0'.repeat(40);
 const edges = Array.from({ length: 10 }, (_, i) => i);
 
 describe('the plan', () => {
@@ -186,8 +189,8 @@ function simulated(
       points: trial.measureAt.map(point),
       seconds: { training: 1, measuring: 1 },
       machine: 'none',
-      code: 'none',
-      prereg: 'none',
+      code: commit,
+      prereg: preregHash(home, size),
     };
   });
 }
@@ -251,6 +254,14 @@ describe('the analysis', () => {
     expect(row(results, 'v', 'E1').verdict).toBe('refuted at this scale');
   });
 
+  it('shows nothing as an estimate if no seed has a value', () => {
+    const results = simulated(1.2, [101, 102]).map((result) =>
+      result.recipe === baseline.name ? { ...result, hasDiverged: true as const, points: [] } : result,
+    );
+    const page = speedupSection({ ...analyze(results, laptop, {}), plannedSeeds: 4, isPreliminary: true }).join('\n');
+    expect(page).toContain(`| v | KD | ${method.name} | unknown | unknown | 2 | 1.00 |`);
+  });
+
   it('bounds the speed-up of a diverged run by the start of the curve, and uses what a diverged baseline reached', () => {
     const diverged = changed(method, () => ({ hasDiverged: true, points: [] }));
     const { low, high, bounds: count } = row(diverged, 'epsilon', 'E1').estimate;
@@ -300,6 +311,36 @@ describe('the analysis', () => {
     );
   });
 
+  describe('of which a run failed', () => {
+    const times = (factor: number) =>
+      changed(method, ({ points }) => ({
+        points: points.map((point) => {
+          const { geometricMean, buckets } = point.losses['ema']!;
+          return { ...point, losses: { ema: { geometricMean: factor * geometricMean, buckets } } };
+        }),
+      }));
+    const strict = { bounds: { wiener: { ...wiener, geometricMean: 0.0687 }, posteriorMean: wiener } };
+
+    it('averages the others', () => {
+      const rowOf = (results: readonly TrialResult[]) =>
+        valuesSection(results, strict)
+          .join('\n')
+          .split('\n')
+          .find((line) => line.startsWith(`| epsilon | ${method.name} | 8000 |`))!
+          .split(' | ');
+      const others = times(1).filter(({ seed }) => seed !== 101);
+      const [prediction, recipe, step, steps, , , ...values] = rowOf(others);
+      expect(rowOf(times(14))).toEqual([prediction, recipe, step, steps, '2', '1', ...values]);
+    });
+
+    it('draws the others, and tells so', () => {
+      const figure = figuresOf(times(14), laptop, strict).find(({ name }) => name === 'loss-epsilon')!;
+      expect(figure.caption).toMatch(/2 runs failed/);
+      const { values } = figure.spec.data as unknown as { readonly values: readonly { readonly y: number }[] };
+      expect(Math.max(...values.map(({ y }) => y))).toBeLessThan(0.1);
+    });
+  });
+
   it('gives no verdict of a prediction type whose baseline does not pass the gate', () => {
     const low = { wiener: { geometricMean: 1, buckets: edges.map(() => 1e-6) }, posteriorMean: wiener };
     const { rows } = analyze(simulated(2.4, [101, 102, 103]), laptop, { bounds: low });
@@ -323,15 +364,40 @@ describe('the analysis', () => {
       'E1 clts-mdlrc',
       'E1 schedule-free',
     ]);
-    const merged = mergedSection(own, analyze(simulated(2, [101, 102]), laptop, { bounds })).join('\n');
+    const [complete, other] = [{ isPreliminary: false }, analyze(simulated(2, [101, 102]), laptop, { bounds })];
+    const merged = mergedSection({ ...own, ...complete }, { ...other, ...complete }).join('\n');
     expect(merged).toMatch(/clts-mdlrc \| (1\.9|2\.0)/);
     expect(merged).toMatch(/linear \| 1\.[23]/);
     expect(merged).not.toContain('schedule-free');
+    expect(merged).not.toContain('Preliminary');
+    const partial = mergedSection({ ...own, ...complete }, { ...other, isPreliminary: true }).join('\n');
+    expect(partial).toContain('Preliminary');
   });
 
   it('counts complete seeds only', () => {
     const results = simulated(2, [101, 102]).slice(0, -1);
     expect(analyze(results, laptop, { bounds })).toMatchObject({ seeds: [101], rows: [] });
+  });
+
+  it('draws complete seeds only, and counts the baselines of the gate', () => {
+    // Of seed 102, the baseline with epsilon and the first recipes are done.
+    const results = simulated(2, [101, 102]).slice(0, -12);
+    expect(new Set(results.map(({ seed }) => seed))).toEqual(new Set([101, 102]));
+    const figures = figuresOf(results, laptop, { bounds });
+    expect(figures.map(({ name }) => name)).toEqual(['loss-epsilon', 'loss-v']);
+    for (const { caption, spec } of figures) {
+      expect(caption).toContain('seeds 101:');
+      const { values } = spec.data as unknown as {
+        readonly values: readonly { readonly series: string; readonly x: number }[];
+      };
+      const drawn = values.map(({ series, x }) => `${series} ${x}`);
+      expect(new Set(drawn).size).toBe(drawn.length);
+    }
+    const { gate } = analyze(results, laptop, { bounds });
+    expect(gate.map(({ prediction, baselines }) => `${prediction} ${baselines}`)).toEqual([
+      ...Array<string>(3).fill('epsilon 2'),
+      ...Array<string>(3).fill('v 1'),
+    ]);
   });
 
   it('reads the gate at N, 2N, and 4N', () => {
@@ -357,8 +423,8 @@ describe.each([laptop, card])('the committed results of $name', (size) => {
     const measuredOnTest = read.filter(({ stage }) => stage !== 'tuning');
     const hash = preregHash(home, size);
     expect(measuredOnTest.filter(({ prereg }) => prereg !== hash).map(({ name }) => name)).toEqual([]);
-    const commit = (results.read('code') as { commit: string } | undefined)?.commit;
-    expect(measuredOnTest.filter(({ code }) => code !== commit).map(({ name }) => name)).toEqual([]);
+    const recorded = (results.read('code') as { commit: string } | undefined)?.commit;
+    expect(measuredOnTest.filter(({ code }) => code !== recorded).map(({ name }) => name)).toEqual([]);
     expect(files.map((path) => path.replaceAll('\\', '/').replace(/\.json$/, '')).toSorted()).toEqual(
       read.map(({ name }) => name).toSorted(),
     );
@@ -372,7 +438,11 @@ describe.each([laptop, card])('the committed results of $name', (size) => {
 
   it('are what the figures show', async () => {
     if (!existsSync(results.folder)) return;
-    const figures = figuresOf(planOf(size, results).parts.flatMap(({ done }) => done));
+    const figures = figuresOf(
+      planOf(size, results).parts.flatMap(({ done }) => done),
+      size,
+      referencesOf(results),
+    );
     const committed = join(results.folder, 'figures');
     expect(readdirSync(committed).toSorted()).toEqual(figures.map(({ name }) => `${name}.svg`).toSorted());
     const folder = mkdtempSync(join(tmpdir(), 'dm-primary-'));
@@ -388,11 +458,77 @@ describe.each([laptop, card])('the committed results of $name', (size) => {
 describe('the folder of results', () => {
   let folder: string;
   let results: Results;
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'dm-primary-'));
+    copyFileSync(join(home, 'PREREG.md'), join(folder, 'PREREG.md'));
+    results = openResults(folder, laptop);
+    await results.write('code', { commit });
+  });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+  describe('of a final', () => {
+    const [trial] = finals(laptop, rates, [101]) as [Trial];
+    const [result] = simulated(1, [101]) as [TrialResult];
+
+    it.each([
+      ['lr', { lr: 0.016 }],
+      ['seed', { seed: 102 }],
+      ['steps', { steps: 8000 }],
+      ['size', { size: 'card' }],
+      ['recipe', { recipe: 'linear' }],
+      ['prereg', { prereg: 'f'.repeat(64) }],
+      ['code', { code: 'f'.repeat(40) }],
+      ['measuredOn', { measuredOn: 'validation' }],
+      ['measured steps', { points: result.points.slice(0, 3) }],
+      ['points.0.losses', { points: [{ ...result.points[0]!, losses: {} }] }],
+      ['seconds', { seconds: 'many' }],
+    ])('refuses another %s', async (field, change) => {
+      await results.save({ ...result, ...(change as object) });
+      expect(() => results.find(trial)).toThrowWith({
+        type: FileError,
+        code: 'FILE_INVALID',
+        contains: [join(results.folder, `${trialName(trial)}.json`), field],
+      });
+    });
+
+    it('refuses results that no recorded commit has', async () => {
+      await results.save(result);
+      expect(results.find(trial)).toEqual(result);
+      rmSync(join(results.folder, 'code.json'));
+      expect(() => results.find(trial)).toThrowWith({ type: FileError, contains: ['code.json', commit] });
+    });
+
+    it('reads a loss of null as NaN: the run failed', async () => {
+      const points = result.points.map((point, i) =>
+        i === 1 ? { ...point, losses: { ema: { geometricMean: NaN, buckets: [NaN] } } } : point,
+      );
+      await results.save({ ...result, points });
+      const found = results.find(trial)!;
+      expect(found.points[1]!.losses['ema']).toEqual({ geometricMean: NaN, buckets: [null] });
+      expect(untilFailure(found, {})).toMatchObject({ points: points.slice(0, 1), hasDiverged: true });
+    });
+
+    it('leaves the code and the plan of tuning open', async () => {
+      const [tuned] = firstTuning(laptop) as [Trial];
+      const { recipe, stage, lr, steps, prediction, seed } = tuned;
+      const points = [{ ...result.points[0]!, step: steps }];
+      const own = {
+        stage,
+        prediction,
+        recipe: recipe.name,
+        lr,
+        seed,
+        steps,
+        points,
+        measuredOn: 'validation',
+      } as const;
+      const saved = { ...result, ...own, name: trialName(tuned), code: 'another', prereg: 'another' };
+      await results.save(saved);
+      expect(results.find(tuned)).toEqual(saved);
+    });
+  });
+
   it('tells what is next, part by part', async () => {
-    folder = mkdtempSync(join(tmpdir(), 'dm-primary-'));
-    results = openResults(folder, laptop);
     expect(planOf(laptop, results).next).toMatchObject({ stage: 'tuning', steps: 2000 });
     expect(planOf(laptop, results).pending).toEqual(firstTuning(laptop));
     const [{ points, ...rest }] = simulated(1, [101]) as [TrialResult];
@@ -400,9 +536,10 @@ describe('the folder of results', () => {
       for (const { recipe, ...trial } of trials) {
         // The optimum is a learning rate of 2e-3.
         const e1 = failing.includes(trial.lr) ? 1 : 0.06 * (1 + 0.01 * Math.abs(Math.log(trial.lr / 2e-3)));
-        const point = { ...points[0]!, losses: { ema: { geometricMean: e1, buckets: [] } } };
+        const point = { ...points[0]!, step: trial.steps, losses: { ema: { geometricMean: e1, buckets: [] } } };
         const name = trialName({ recipe, ...trial });
-        await results.save({ ...rest, ...trial, recipe: recipe.name, name, points: [point] });
+        const own = { ...rest, ...trial, recipe: recipe.name, name, measuredOn: 'validation' } as const;
+        await results.save({ ...own, points: [point] });
       }
     };
     await save(firstTuning(laptop).slice(0, 5));
@@ -425,7 +562,7 @@ describe('the folder of results', () => {
     expect(plan.next).toMatchObject({ stage: 'finals', seed: 101, recipe: baseline });
     expect(reportText(results, laptop)).toContain('finals: 0 of');
     // Seeds that differ little need no others; those of one that differs do.
-    const four = simulated(1.2, [101, 102, 103, 104]);
+    const four = simulated(1.2, [101, 102, 103, 104], { rates: plan.rates! });
     for (const result of four) await results.save(result);
     expect(planOf(laptop, results).next).toMatchObject({ stage: 'secondary' });
     for (const result of four.filter(({ seed, recipe }) => seed === 101 && recipe === method.name)) {
@@ -436,11 +573,28 @@ describe('the folder of results', () => {
       await results.save({ ...result, points });
     }
     expect(planOf(laptop, results).next).toMatchObject({ stage: 'finals', seed: 105 });
-    for (const result of simulated(1.2, [105, 106])) await results.save(result);
+    // Until all of them are complete, the report shows the first ones.
+    const isOfFour = (text: string) => text.includes('4 of 6') && text.includes('seeds 101, 102, 103, 104)');
+    const pages = [reportText(results, laptop)];
+    const more = simulated(1.2, [105, 106], { rates: plan.rates! });
+    for (const result of more.filter(({ seed }) => seed === 105)) await results.save(result);
+    pages.push(reportText(results, laptop));
+    expect(pages.map((page) => [page.includes('Preliminary'), isOfFour(page)])).toEqual([
+      [true, true],
+      [true, true],
+    ]);
+    for (const result of more) await results.save(result);
     const report = reportText(results, laptop);
+    expect(report).toContain('devices: cpu (');
+    expect(report).toContain('threads: ');
     expect(report).toContain('seeds 101, 102, 103, 104, 105, 106');
     expect(report).not.toContain('Preliminary');
     expect(report).toContain('figures/loss-v.svg');
+    const figures = join(results.folder, 'figures');
+    makeFolder(figures);
+    writeFileSync(join(figures, 'loss-x.svg'), '');
+    await writeReport(results, laptop);
+    expect(readdirSync(figures).toSorted()).toEqual(['learning-rates.svg', 'loss-epsilon.svg', 'loss-v.svg']);
   });
 });
 

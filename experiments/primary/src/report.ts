@@ -1,15 +1,14 @@
 /** The page of the results, README.md, from the committed JSON. */
-import { writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { power, randomEffects, rangeTitles, writeFigure, type Interval } from '@dm/experiments';
+import { formatLogRatio, power, randomEffects, rangeTitles, writeFigure, type Interval } from '@dm/experiments';
 import { makeFolder } from '@dm/files';
 import { markdownFigure, markdownTable } from '@dm/trainer';
-import { analyze, halfWidth, untilFailure, type Analysis, type References } from './analysis.js';
+import { halfWidth, untilFailure, type Analysis, type References } from './analysis.js';
 import { figuresOf } from './figures.js';
-import { interruptedOf, planOf, referencesOf, statusLines, type Plan } from './plan.js';
-import { openResults, planFile, type BoundsResult, type Point, type Results, type TrialResult } from './results.js';
+import { analysisOf, planOf, referencesOf, statusLines, type Plan, type PlannedAnalysis } from './plan.js';
+import { openResults, planFile, type BoundsResult, type Results, type TrialResult } from './results.js';
 import { laptop, type Size } from './sizes.js';
-import { finalSeeds } from './trials.js';
 
 /** Writes the page and its figures, and returns the path of the page. */
 export async function writeReport(results: Results, size: Size): Promise<string> {
@@ -17,7 +16,10 @@ export async function writeReport(results: Results, size: Size): Promise<string>
   const folder = join(results.folder, 'figures');
   makeFolder(folder);
   writeFileSync(path, reportText(results, size));
-  for (const figure of figuresOf(resultsOf(planOf(size, results)))) await writeFigure(folder, figure);
+  const figures = figuresOf(resultsOf(planOf(size, results)), size, referencesOf(results));
+  for (const figure of figures) await writeFigure(folder, figure);
+  const names = new Set(figures.map(({ name }) => `${name}.svg`));
+  for (const name of readdirSync(folder)) if (!names.has(name) && name.endsWith('.svg')) rmSync(join(folder, name));
   return path;
 }
 
@@ -27,7 +29,7 @@ export function reportText(results: Results, size: Size): string {
   const plan = planOf(size, results);
   const done = resultsOf(plan);
   const references = referencesOf(results);
-  const analysis = analyze(done, size, references);
+  const analysis = analysisOf(plan, size, references);
   return `${[
     '# The primary experiment',
     `Written by \`npm run experiments:report\` from the JSON files in this folder. The plan is [${planFile(size)}](../../${planFile(size)}).`,
@@ -39,30 +41,35 @@ export function reportText(results: Results, size: Size): string {
     ...speedupSection(analysis),
     ...(size.name === 'card' ? mergedSection(analysis, laptopAnalysis(results)) : []),
     ...valuesSection(done, references),
-    ...figuresSection(done),
+    ...figuresSection(done, size, references),
     ...deviationsSection(results),
   ].join('\n\n')}\n`;
 }
 
-/** The machines, and the commit of the finals once there is one. */
+/** The machines, devices, and numbers of threads, and the commit of the finals once there is one. */
 function surroundings(results: Results, done: readonly TrialResult[]): string[] {
-  const machines = [...new Set(done.map(({ machine }) => machine))].map(
-    (machine) => `${machine} (${done.filter((one) => one.machine === machine).length} trials)`,
-  );
+  const counts = (of: (result: TrialResult) => string) =>
+    [...new Set(done.map(of))]
+      .map((value) => `${value} (${done.filter((one) => of(one) === value).length} trials)`)
+      .join('; ');
   const code = results.read('code') as { readonly commit: string } | undefined;
   return [
-    ...(machines.length > 0 ? [`machines: ${machines.join('; ')}`] : []),
+    ...(done.length === 0
+      ? []
+      : [
+          `machines: ${counts(({ machine }) => machine)}`,
+          `devices: ${counts(({ device }) => device ?? 'cpu')}`,
+          `threads: ${counts(({ threads }) => String(threads ?? 'chosen by the engine'))}`,
+        ]),
     ...(code === undefined ? [] : [`commit of the finals: ${code.commit}`]),
   ];
 }
 
 const digits = (value: number) => value.toPrecision(3);
-/** JSON has null instead of NaN. */
-const fourDigits = (value: number | null) => (value === null ? 'not finite' : value.toPrecision(4));
+const fourDigits = (value: number) => (Number.isFinite(value) ? value.toPrecision(4) : 'not finite');
 
 /** A speed-up from its logarithm, with its interval. */
-const factor = ({ value, low, high }: Pick<Interval, 'value' | 'low' | 'high'>) =>
-  `${digits(Math.exp(value))} [${low === -Infinity ? '0' : digits(Math.exp(low))}, ${high === Infinity ? '∞' : digits(Math.exp(high))}]`;
+const factor = (estimate: Pick<Interval, 'value' | 'low' | 'high'>) => formatLogRatio(estimate, digits);
 
 function tuningSection(done: readonly TrialResult[]): string[] {
   const rows = done
@@ -86,9 +93,9 @@ function tuningSection(done: readonly TrialResult[]): string[] {
 
 /** Finals of an earlier version of the plan. */
 function interruptedSection(results: Results): string[] {
-  const rows = interruptedOf(results).map(({ prediction, recipe, lr, steps, seed, points }) => {
+  const rows = results.interrupted().map(({ prediction, recipe, lr, steps, seed, points }) => {
     const { losses, kd, fd } = points.at(-1)!;
-    const values = [losses['ema']!.geometricMean, kd, fd].map((value) => fourDigits(value ?? null));
+    const values = [losses['ema']!.geometricMean, kd, fd].map((value) => fourDigits(value ?? NaN));
     return [prediction, recipe, String(lr), String(steps), String(seed), ...values];
   });
   if (rows.length === 0) return [];
@@ -99,8 +106,10 @@ function interruptedSection(results: Results): string[] {
   ];
 }
 
-function figuresSection(done: readonly TrialResult[]): string[] {
-  const figures = figuresOf(done).map(({ name, caption }) => markdownFigure(`figures/${name}.svg`, caption));
+function figuresSection(done: readonly TrialResult[], size: Size, references: References): string[] {
+  const figures = figuresOf(done, size, references).map(({ name, caption }) =>
+    markdownFigure(`figures/${name}.svg`, caption),
+  );
   return figures.length === 0 ? [] : ['## Figures', ...figures];
 }
 
@@ -119,32 +128,39 @@ function gateSection({ gate }: Analysis, bounds: BoundsResult | undefined): stri
   const columns = rangeTitles(bounds.wiener.buckets.length);
   return [
     '## The gate',
-    'Loss over the Wiener filter’s in each noise range, by the lower end of the range in log SNR, on test images. The posterior mean is measured on 256 of them.',
+    'Loss over the Wiener filter’s in each noise range, by the lower end of the range in log SNR, on test images. The posterior mean is measured on 256 of them. The column of baselines counts the runs in each mean.',
     markdownTable(
-      ['', 'length', ...columns, 'passes'],
+      ['', 'length', 'baselines', ...columns, 'passes'],
       [
-        ...gate.map(({ prediction, length, ratios, passes }) => [
+        ...gate.map(({ prediction, length, baselines, ratios, passes }) => [
           `baseline, ${prediction}`,
           `${length} N`,
+          String(baselines),
           ...ratios.map(cell),
           passes ? 'yes' : 'no',
         ]),
-        ['posterior mean', '', ...ratioOf(bounds.posteriorMean), ''],
-        ['Wiener filter itself', '', ...bounds.wiener.buckets.map((loss) => (loss === null ? '–' : digits(loss))), ''],
+        ['posterior mean', '', '', ...ratioOf(bounds.posteriorMean), ''],
+        [
+          'Wiener filter itself',
+          '',
+          '',
+          ...bounds.wiener.buckets.map((loss) => (loss === null ? '–' : digits(loss))),
+          '',
+        ],
       ],
     ),
   ];
 }
 
-function speedupSection({ seeds, rows, overDecay }: Analysis): string[] {
+/** The speed-ups with their intervals and verdicts. */
+export function speedupSection({ seeds, rows, overDecay, plannedSeeds, isPreliminary }: PlannedAnalysis): string[] {
   if (rows.length === 0) return ['## Speed-ups', 'Not yet: two seeds must be complete.'];
   const powerAt = ({ standardError, df }: Interval) =>
     digits(power({ actual: Math.log(2.5), above: Math.log(1.5), standardError, df }));
   const isExplained = ({ low, high }: Interval) => low >= Math.log(0.9) && high <= Math.log(1.11);
-  const missing = finalSeeds.length - seeds.length;
   return [
     '## Speed-ups',
-    ...(missing > 0 ? [`**Preliminary: ${missing} of ${finalSeeds.length} seeds are not complete.**`] : []),
+    ...(isPreliminary ? [`**Preliminary: ${seeds.length} of ${plannedSeeds} planned seeds are used.**`] : []),
     `Images that the baseline needs for the same value, over the images of the recipe, with 95% intervals, paired by seed (seeds ${seeds.join(', ')}). Half-width: of the interval of the logarithm. p: adjusted by Holm's method over the primary tests. Power: probability that the interval is above 1.5 if the speed-up is 2.5.`,
     markdownTable(
       [
@@ -163,7 +179,8 @@ function speedupSection({ seeds, rows, overDecay }: Analysis): string[] {
         endpoint,
         recipe,
         factor(estimate),
-        digits(halfWidth(estimate)),
+        // 0 if no seed has a value.
+        estimate.standardError > 0 ? digits(halfWidth(estimate)) : 'unknown',
         String(estimate.bounds),
         adjustedP === undefined ? '' : digits(adjustedP),
         estimate.bounds > 0 ? '' : powerAt(estimate),
@@ -184,14 +201,16 @@ function speedupSection({ seeds, rows, overDecay }: Analysis): string[] {
 }
 
 /** Of the experiment at 16x16, which has its results in the same folder. */
-function laptopAnalysis({ folder }: Results): Analysis {
+function laptopAnalysis({ folder }: Results): PlannedAnalysis {
   const results = openResults(join(folder, '..', '..'), laptop);
-  return analyze(resultsOf(planOf(laptop, results)), laptop, referencesOf(results));
+  return analysisOf(planOf(laptop, results), laptop, referencesOf(results));
 }
 
+type MergedAnalysis = Pick<PlannedAnalysis, 'rows' | 'isPreliminary'>;
+
 /** Speed-ups in E1 that are known of both experiments, merged by random effects. */
-export function mergedSection(own: Analysis, other: Analysis): string[] {
-  const known = ({ rows }: Analysis) =>
+export function mergedSection(own: MergedAnalysis, other: MergedAnalysis): string[] {
+  const known = ({ rows }: MergedAnalysis) =>
     rows.filter(
       ({ prediction, endpoint, estimate }) => prediction === 'epsilon' && endpoint === 'E1' && estimate.bounds === 0,
     );
@@ -202,6 +221,7 @@ export function mergedSection(own: Analysis, other: Analysis): string[] {
   if (merged.length === 0) return [];
   return [
     '## Merged with the experiment at 16x16',
+    ...(own.isPreliminary || other.isPreliminary ? ['**Preliminary: finals of an experiment are missing.**'] : []),
     'Speed-ups in E1 with epsilon of both experiments, by random effects (DerSimonian and Laird 1986), with 95% intervals.',
     markdownTable(
       ['recipe', 'speed-up', 'standard deviation between experiments, of the logarithm'],
@@ -210,50 +230,61 @@ export function mergedSection(own: Analysis, other: Analysis): string[] {
   ];
 }
 
-/** Means of the values that the analysis starts from, of the finals and the secondary runs at hand. */
-function valuesSection(done: readonly TrialResult[], references: References): string[] {
+/**
+ * Means of the values that the analysis starts from, of the finals and the secondary runs at hand, without what a run
+ * reached from its failure on.
+ */
+export function valuesSection(done: readonly TrialResult[], references: References): string[] {
   const { floor } = references;
-  const measured = done.filter(({ stage }) => stage !== 'tuning');
+  const measured = done.filter(({ stage }) => stage !== 'tuning').map((result) => untilFailure(result, references));
   if (measured.length === 0) return [];
-  const groups = new Map<string, { readonly run: TrialResult; readonly point: Point }[]>();
+  const groups = new Map<string, TrialResult[]>();
   for (const run of measured) {
-    for (const point of run.points) {
-      const key = [run.prediction, run.recipe, run.steps, point.step].join('/');
-      groups.set(key, [...(groups.get(key) ?? []), { run, point }]);
-    }
+    const key = [run.prediction, run.recipe, run.steps].join('/');
+    groups.set(key, [...(groups.get(key) ?? []), run]);
   }
-  const mean = (values: readonly (number | null | undefined)[]) => {
-    const known = values.filter((value) => value !== undefined && value !== null);
+  const mean = (values: readonly (number | undefined)[]) => {
+    const known = values.filter((value) => value !== undefined).filter((value) => Number.isFinite(value));
     return known.length === 0 ? '–' : (known.reduce((sum, value) => sum + value, 0) / known.length).toPrecision(4);
   };
-  const failed = measured.filter((result) => untilFailure(result, references).hasDiverged);
+  const rows = [...groups.values()].flatMap((runs) => {
+    const [{ prediction, recipe, steps }] = runs as [TrialResult];
+    // Those of the runs that did not fail, and at least the last one.
+    const stepsMeasured = [...new Set([...runs.flatMap(({ points }) => points.map(({ step }) => step)), steps])];
+    return stepsMeasured
+      .toSorted((a, b) => a - b)
+      .map((step) => {
+        const points = runs.flatMap((run) => run.points.filter((point) => point.step === step));
+        const loss = (average: string) => mean(points.map(({ losses }) => losses[average]?.geometricMean));
+        return [
+          prediction,
+          recipe,
+          String(step),
+          String(steps),
+          String(points.length),
+          String(runs.length - points.length),
+          loss('ema'),
+          loss('half-1'),
+          loss('half-20'),
+          mean(points.map(({ kd }) => kd)),
+          mean(points.map(({ fd }) => fd)),
+        ];
+      });
+  });
+  const failed = measured.filter(({ hasDiverged }) => hasDiverged);
   return [
     '## Values',
-    'Means over seeds. E1 of the averages with half-lives of 5%, 1%, and 20% of the images; the last two are measured with one draw of noise, and so at other noise levels. KD and FD between samples and test images.',
+    'Means over the seeds that had not failed by then. E1 of the averages with half-lives of 5%, 1%, and 20% of the images; the last two are measured with one draw of noise, and so at other noise levels. KD and FD between samples and test images.',
     markdownTable(
-      ['prediction', 'recipe', 'steps', 'of', 'seeds', 'E1', 'E1, 1%', 'E1, 20%', 'KD', 'FD'],
+      ['prediction', 'recipe', 'steps', 'of', 'seeds', 'failed', 'E1', 'E1, 1%', 'E1, 20%', 'KD', 'FD'],
       [
-        ...[...groups.values()].map((group) => {
-          const [{ run, point }] = group as [(typeof group)[number]];
-          const loss = (average: string) => mean(group.map((one) => one.point.losses[average]?.geometricMean));
-          return [
-            run.prediction,
-            run.recipe,
-            String(point.step),
-            String(run.steps),
-            String(group.length),
-            loss('ema'),
-            loss('half-1'),
-            loss('half-20'),
-            mean(group.map((one) => one.point.kd)),
-            mean(group.map((one) => one.point.fd)),
-          ];
-        }),
+        ...rows,
         ...(floor === undefined
           ? []
           : [
               [
                 'training images',
+                '',
                 '',
                 '',
                 '',

@@ -9,8 +9,17 @@ import { makeFolder } from '@dm/files';
 import { createDenoiser, createValidationSet, UserError } from '@dm/trainer';
 import { openImages } from './data.js';
 import { writeJson, type TrialResult } from './results.js';
-import { measuredOn, resultOf, runOf, type TrialContext } from './run-trial.js';
-import { configOf, emaShare, maxGradNorm, resolvedConfigOf, trialName, unetOf, type Trial } from './trials.js';
+import { resultOf, runOf, type TrialContext } from './run-trial.js';
+import {
+  configOf,
+  emaShare,
+  maxGradNorm,
+  measuredOn,
+  resolvedConfigOf,
+  trialName,
+  unetOf,
+  type Trial,
+} from './trials.js';
 
 /** What card/train.py reads. */
 interface CardRequest {

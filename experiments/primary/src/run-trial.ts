@@ -17,7 +17,7 @@ import {
 import { commitOf } from './frozen.js';
 import { preregHash, rounded, writeJson, type Point, type RangeLosses, type TrialResult } from './results.js';
 import type { Size } from './sizes.js';
-import { configOf, extraAverages, trialName, type Trial } from './trials.js';
+import { configOf, extraAverages, measuredOn, trialName, type Trial } from './trials.js';
 
 export interface TrialContext {
   /** This project in the tree that the program was built from, whose commit and plan results are marked with. */
@@ -118,9 +118,6 @@ export function resultOf(
     prereg: preregHash(project, size),
   });
 }
-
-/** The images that a trial is measured on. */
-export const measuredOn = ({ stage }: Trial) => (stage === 'tuning' ? 'validation' : 'test');
 
 /** The result of a checkpoint, while others are still to be measured. */
 interface Measured {

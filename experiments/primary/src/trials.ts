@@ -52,6 +52,9 @@ export function trialName({ stage, prediction, recipe, lr, seed, steps }: Trial)
   return `${stage}/${prediction}.${recipe.name}${rate}.steps-${steps}.seed-${seed}`;
 }
 
+/** The images that a trial is measured on. */
+export const measuredOn = ({ stage }: Trial) => (stage === 'tuning' ? 'validation' : 'test');
+
 /** First round of tuning: all learning rates at N / 4. */
 export function firstTuning(size: Size): Trial[] {
   const steps = size.steps / 4;
