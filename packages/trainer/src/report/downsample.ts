@@ -7,21 +7,25 @@ export function groups<T>(items: readonly T[], max: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
 
-/** Means over groups of records, each at the step of its last record; `records` itself if it has at most `max`. */
+/**
+ * Means over groups of records, each at the step of its last record, with the last evaluation and validation loss of the
+ * group; `records` itself if it has at most `max`.
+ */
 export function downsample(records: readonly MetricsRecord[], max: number): MetricsRecord[] {
   if (records.length <= max) return [...records];
   return groups(records, max).map((group) => {
     const last = group.at(-1)!;
-    const evaluated = group.findLast((r) => r.eval !== undefined)?.eval;
-    const { eval: _none, ...rest } = last;
+    const evaluation = group.findLast((r) => r.eval !== undefined)?.eval;
+    const validation = group.findLast((r) => r.validation !== undefined)?.validation;
     return {
-      ...rest,
+      ...last,
       loss: mean(group.map((r) => r.loss))!,
       lossByQuarter: last.lossByQuarter.map((_, q) => mean(group.map((r) => r.lossByQuarter[q] ?? null))),
       gradNorm: mean(group.map((r) => r.gradNorm))!,
       imagesPerSecond: mean(group.map((r) => r.imagesPerSecond))!,
       dataWait: mean(group.map((r) => r.dataWait))!,
-      ...(evaluated !== undefined && { eval: evaluated }),
+      ...(evaluation !== undefined && { eval: evaluation }),
+      ...(validation !== undefined && { validation }),
     };
   });
 }

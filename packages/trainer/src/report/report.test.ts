@@ -56,6 +56,22 @@ describe('the report of a run', () => {
     expect(html).toMatch(/<th>0–299<\/th><td>9<\/td>/);
   });
 
+  it('has every validation loss of a long log', async () => {
+    const { shown, html } = await report({
+      steps: Array.from({ length: 2000 }, (_, i) => i + 1),
+      change: (step) => (step % 25 === 0 ? { validation: { geometricMean: 1 / step, buckets: [2 / step, null] } } : {}),
+    });
+    const { columns } = shown[0]!;
+    expect(columns['step']).toHaveLength(1000);
+    for (const [name, last] of Object.entries({ validation: 1 / 2000, validation1: 2 / 2000 })) {
+      const measured = columns[name]!.filter((value) => value !== null);
+      expect(measured).toHaveLength(80);
+      expect(measured.at(-1)).toBe(last);
+    }
+    const table = /<table id="facts">.*?<\/table>/s.exec(html)![0];
+    expect(table).toMatch(/>validation loss<.*<td>0\.000500</s);
+  });
+
   it('counts skipped updates where there were any', async () => {
     const { shown, html } = await report({ steps: [10, 20, 30], change: (step) => (step > 10 ? { skipped: 3 } : {}) });
     expect(shown[0]!.columns['skipped']).toEqual([0, 3, 3]);
