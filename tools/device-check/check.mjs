@@ -7,9 +7,9 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { optimizer } from '../bench/cases.mjs';
 import { runContender } from '../bench/run-contender.mjs';
-import { summarize } from '../bench/summary.mjs';
 import { sizes } from './cases.mjs';
 import { watchMemory } from './memory-watch.mjs';
+import { summarizeCase } from './summarize-case.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -65,7 +65,7 @@ const tolerance = { loss: 1e-4, moments: 1e-3 };
 
 /** @typedef {import('../bench/contenders.mjs').Contender} Contender */
 /** @typedef {import('../bench/cases.mjs').Case} Case */
-/** @typedef {import('../bench/run-contender.mjs').Timed & { peakDeviceMb?: number }} Timed */
+/** @typedef {import('./summarize-case.mjs').Timed} Timed */
 
 /** What the JSON contains, filled part by part. */
 const report = {
@@ -290,47 +290,6 @@ const timings = new Map(timing.map(({ name }) => [name, new Map()]));
 /** Reasons for which a contender has no timing. @type {Map<string, Record<string, string>>} */
 const failures = new Map(timing.map(({ name }) => [name, {}]));
 
-/** @param {Case} benchCase */
-function summarizeCase({ name, kind, batch }) {
-  const lists = [...(timings.get(name) ?? [])];
-  const first = lists[0]?.[1][0];
-  const contenders = lists.map(([contender, list]) => {
-    const last = list[list.length - 1];
-    return {
-      contender,
-      ...summarize(list),
-      ms: list.map(({ ms }) => ms.map((value) => round(2, value))),
-      ...(last.peakDeviceMb !== undefined && {
-        peakDeviceMb: round(0, Math.max(...list.map((t) => t.peakDeviceMb ?? 0))),
-      }),
-      ...(last.copiedBytes !== undefined && { copiedBytes: last.copiedBytes }),
-      check: last.check,
-      /** Relative difference of the loss of the first step, or of the samples, from the first contender. */
-      checkDifference: Math.abs(last.check / (first?.check ?? NaN) - 1),
-    };
-  });
-  const times = Object.fromEntries(contenders.map(({ contender, medianMs }) => [contender, medianMs]));
-  const best = Math.min(
-    ...contenders.filter((one) => /^dm-\w+-N\w+$/.test(one.contender)).map(({ medianMs }) => medianMs),
-  );
-  return {
-    case: name,
-    kind,
-    batch,
-    parameters: first?.parameters,
-    contenders,
-    /** Throughput of our faster layout relative to each PyTorch variant in float32; above 1, ours is faster. */
-    relativeThroughput: Object.fromEntries(
-      Object.entries(times).flatMap(([contender, ms]) =>
-        contender.startsWith('pytorch') && !contender.includes('autocast') && Number.isFinite(best)
-          ? [[contender, round(3, ms / best)]]
-          : [],
-      ),
-    ),
-    failed: failures.get(name),
-  };
-}
-
 /** @param {Case} benchCase @param {Contender} contender @param {number} index */
 async function time(benchCase, contender, index) {
   const failed = failures.get(benchCase.name) ?? {};
@@ -354,7 +313,9 @@ async function time(benchCase, contender, index) {
       }
     }
   }
-  report.timing = timing.map(summarizeCase);
+  report.timing = timing.map((one) =>
+    summarizeCase(one, timings.get(one.name) ?? new Map(), failures.get(one.name) ?? {}),
+  );
   save();
 }
 
@@ -453,6 +414,7 @@ for (const one of report.timing) {
     ];
     console.log(`  ${contender.padEnd(34)} ${columns.filter(Boolean).join(', ')}`);
   }
+  for (const [contender, reason] of Object.entries(one.failed)) console.log(`  ${contender.padEnd(34)} ${reason}`);
 }
 console.log(
   `\n${report.correctness.length - wrong.length} of ${report.correctness.length} models correct; results in ${out}`,
