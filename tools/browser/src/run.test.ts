@@ -94,6 +94,7 @@ describe.skipIf(!hasChromium())('a run in Chromium', () => {
     const files = await call<Record<string, string>>(page, { do: 'files', store, name: 'reloaded' });
     expect(Object.keys(files)).toContain('checkpoints/step-000006/optimizer.safetensors');
     expect(files).toEqual(await call(page, { do: 'files', store, name: 'whole' }));
+    expect(await call(page, { do: 'files', store, name: 'empty' })).toEqual({}); // opened, but no run
     expect(await call(page, { do: 'runs', store, name: '' })).toEqual(['reloaded', 'whole']);
   });
 

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { defaultConfig, formatFragment, parseFragment, type PlaygroundConfig, withModelLr } from './config.js';
+import {
+  defaultConfig,
+  formatFragment,
+  isSameTraining,
+  parseFragment,
+  type PlaygroundConfig,
+  withModelLr,
+} from './config.js';
 
 describe('the address of the page', () => {
   it('round-trips every field', () => {
@@ -17,6 +24,20 @@ describe('the address of the page', () => {
     };
     expect(parseFragment(formatFragment(config))).toEqual({ config, problems: [] });
     expect(Object.keys(config).filter((name) => !formatFragment(config).includes(`${name}=`))).toEqual([]);
+  });
+
+  it.each(['3.00001e-5', '0.012345678901234567', '1,5e-3', '.1', '7.1234567890123456e-5'])(
+    'round-trips the learning rate %s',
+    (text) => {
+      const { config, problems } = parseFragment(`#lr=${text}`);
+      expect([problems, config.lr]).toEqual([[], Number(text.replace(',', '.'))]);
+      expect(parseFragment(formatFragment(config))).toEqual({ config, problems: [] });
+    },
+  );
+
+  it('is the same training on another device, not with another seed', () => {
+    expect(isSameTraining(defaultConfig, { ...defaultConfig, device: 'webgpu' })).toBe(true);
+    expect(isSameTraining(defaultConfig, { ...defaultConfig, seed: 1 })).toBe(false);
   });
 
   it('is empty for the default configuration', () => {

@@ -59,7 +59,7 @@ const oneOf = (values: readonly string[]): Field => ({
 /** A decimal number without sign, such as 12, 0.003, .003, 0,003, or 1e-3. */
 const number = (least: number, most: number, isInteger: boolean): Field => ({
   parse: (text) => {
-    if (!/^(\d{1,9}|\d{0,9}[.,]\d{1,9})(e-?\d)?$/i.test(text)) return undefined;
+    if (!/^(\d{1,9}|\d{0,9}[.,]\d{1,25})(e-?\d)?$/i.test(text)) return undefined;
     const value = Number(text.replace(',', '.'));
     return value >= least && value <= most && (!isInteger || Number.isInteger(value)) ? value : undefined;
   },
@@ -120,6 +120,12 @@ export function parseFragment(fragment: string): ParsedConfig {
   const config: PlaygroundConfig =
     problems.length > 0 ? defaultConfig : { ...defaultConfig, ...Object.fromEntries(values) };
   return { config, problems };
+}
+
+/** Whether two configurations are the same training, on any device. */
+export function isSameTraining(a: PlaygroundConfig, b: PlaygroundConfig): boolean {
+  const { device } = defaultConfig;
+  return formatFragment({ ...a, device }) === formatFragment({ ...b, device });
 }
 
 /** The fragment of a configuration: the fields that differ from the default, `#` and nothing else if none does. */

@@ -1,10 +1,10 @@
 /** The built page in Chromium. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
@@ -21,6 +21,23 @@ interface Violation {
   readonly id: string;
   readonly impact: string;
   readonly nodes: readonly { readonly html: string }[];
+}
+
+/** Makes the built page in a folder another version, whose files have other names. */
+function renameAssets(root: string): void {
+  const paths = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => /^assets.*\.\w+$/.test(path));
+  const names = paths.map((path) => basename(path));
+  const renamed = (text: string) => names.reduce((all, name) => all.replaceAll(name, `new-${name}`), text);
+  for (const path of paths) {
+    const file = join(root, path);
+    if (/\.(?:js|css|mjs)$/.test(path)) writeFileSync(file, renamed(readFileSync(file, 'utf8')));
+    renameSync(file, join(dirname(file), `new-${basename(file)}`));
+  }
+  for (const name of ['index.html', 'service-worker.js']) {
+    const file = join(root, name);
+    const text = renamed(readFileSync(file, 'utf8'));
+    writeFileSync(file, text.replace(/(`\$\{prefix\})([0-9a-f]{16})/, '$1f$2'));
+  }
 }
 
 describe.skipIf(!hasChromium())('the playground in Chromium', () => {
@@ -269,6 +286,70 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
       other.close();
       rmSync(copy, { recursive: true });
     }
+  });
+
+  it('trains on after a new version was put at its address, with the files of the old one', async () => {
+    const copy = mkdtempSync(join(tmpdir(), 'dm-playground-'));
+    cpSync(folder, copy, { recursive: true });
+    const { server: other, url } = await serveFolder(copy, true);
+    try {
+      const page = await open(`${url}${small}`, { reducedMotion: 'reduce' });
+      await waitForPictures(page, 0);
+      await page.evaluate('navigator.serviceWorker.ready');
+      await page.reload(); // from now on the service worker answers
+      await waitForPictures(page, 0);
+      renameAssets(copy);
+      await page.reload(); // gets the old page, and installs the new version
+      await waitForPictures(page, 0);
+      await page.waitForFunction(`caches.keys().then((names) => names.length === 2)`);
+      await page.waitForFunction(
+        `navigator.serviceWorker.getRegistration().then(({ installing, waiting, active }) =>
+          installing === null && waiting === null && active.state === 'activated')`,
+      );
+      await page.click('#reset');
+      await waitForState(page, 'loading');
+      await waitForPictures(page, 0);
+      await page.click('#step');
+      await waitForPictures(page, 1);
+      expect(messages).toEqual([]);
+    } finally {
+      other.close();
+      rmSync(copy, { recursive: true });
+    }
+  });
+
+  it('continues on another device, and after an address that was refused', async () => {
+    const page = await open(`${urls.isolated}${small}`, { reducedMotion: 'reduce' });
+    await waitForPictures(page, 0);
+    await page.click('#step');
+    await waitForPictures(page, 1);
+    await page.locator('summary', { hasText: 'More settings' }).click();
+    await page.selectOption('[name=device]', 'auto');
+    await waitForState(page, 'loading');
+    await waitForState(page, 'paused');
+    expect(await stepsDone(page)).toBe(1);
+    await page.goto('about:blank');
+    await page.goto(`${urls.isolated}#batch=0`);
+    await waitForState(page, 'paused');
+    expect(await stepsDone(page)).toBe(1);
+    expect(await page.locator('#notice').textContent()).toContain('batch is "0"');
+    expect(await page.evaluate('location.hash')).toBe('#device=auto&batch=4&steps=200');
+  });
+
+  it('leaves text that is dropped to the browser', async () => {
+    const page = await open(`${urls.isolated}${small}`, { reducedMotion: 'reduce' });
+    await waitForPictures(page, 0);
+    const dropped = (withFile: boolean) =>
+      page.evaluate<boolean>(`(() => {
+        const dataTransfer = new DataTransfer();
+        if (${withFile}) dataTransfer.items.add(new File(['none'], 'none.txt'));
+        else dataTransfer.setData('text/plain', '0.001');
+        return document.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer }));
+      })()`);
+    expect(await dropped(false)).toBe(true);
+    expect(await page.locator('#notice').isVisible()).toBe(false);
+    expect(await dropped(true)).toBe(false);
+    await page.locator('#notice').waitFor();
   });
 
   it('trains on image files, and continues after a reload', async () => {

@@ -36,11 +36,14 @@ export function newConfig(name: string, given: PartialConfig): Config {
 export function resumedConfig(name: string, saved: PartialConfig, given: PartialConfig): Config {
   const layers = [{ source: 'config.json', value: saved }];
   const before = resolveConfig(layers);
-  const { preset: _sameAsBefore, data: _inTheStore, out: _ofTheStore, ...changes } = given;
+  const { preset = before.preset, data: _inTheStore, out: _ofTheStore, ...changes } = given;
   const config = resolveConfig([...layers, { source: 'the configuration given', value: changes }]);
-  const changed = differences(trainingPart(before), trainingPart(config)).filter(
-    (change) => !change.startsWith('model.') || !/ -> (null|nothing)$/.test(change),
-  );
+  const changed = [
+    ...differences({ preset: before.preset }, { preset }),
+    ...differences(trainingPart(before), trainingPart(config)).filter(
+      (change) => !change.startsWith('model.') || !/ -> (null|nothing)$/.test(change),
+    ),
+  ];
   if (changed.length === 0) {
     if (config.emaSnapshots === null) return config;
     throw new UserError(

@@ -153,17 +153,26 @@ async function storedSteps(store: ReadableStore): Promise<number[]> {
   return checkpointSteps((await store.list()).map(({ path }) => path));
 }
 
-/** The newest valid checkpoint, if there is one, and the reasons why newer ones were skipped. */
+/** A checkpoint that cannot be read. */
+export interface SkippedCheckpoint {
+  /** Its path, and why. */
+  readonly text: string;
+  /** Whether it has no manifest: the page was closed while it was written or removed. */
+  readonly isIncomplete: boolean;
+}
+
+/** The newest valid checkpoint, if there is one, and the newer ones that were skipped. */
 export async function latestCheckpoint(
   store: ReadableStore,
-): Promise<{ readonly checkpoint: Checkpoint | undefined; readonly skipped: readonly string[] }> {
-  const skipped: string[] = [];
+): Promise<{ readonly checkpoint: Checkpoint | undefined; readonly skipped: readonly SkippedCheckpoint[] }> {
+  const skipped: SkippedCheckpoint[] = [];
   for (const step of (await storedSteps(store)).toReversed()) {
     try {
       return { checkpoint: await loadCheckpoint(store, step), skipped };
     } catch (error) {
       if (!isDamage(error)) throw error;
-      skipped.push(`skipped ${checkpointPath(step)}: ${error.message}`);
+      const isIncomplete = codeOf(error) === 'CHECKPOINT_NOT_FOUND';
+      skipped.push({ text: `${checkpointPath(step)}: ${error.message}`, isIncomplete });
     }
   }
   return { checkpoint: undefined, skipped };
@@ -202,12 +211,11 @@ export async function pruneCheckpoints(
   const valid = await validSteps(store);
   const expired = expiredSteps(retention, valid);
   const known = new Set(valid.map(({ step }) => step));
+  const errors: unknown[] = [];
   for (const step of await storedSteps(store)) {
     if (keep.includes(step) || (known.has(step) && !expired.has(step))) continue;
-    try {
-      await removeCheckpoint(store, step);
-    } catch (error) {
-      if (codeOf(error) !== 'CHECKPOINT_NEWER') throw error;
-    }
+    await removeCheckpoint(store, step).catch((error: unknown) => errors.push(error));
   }
+  const failed = errors.find((error) => codeOf(error) !== 'CHECKPOINT_NEWER');
+  if (failed !== undefined) throw failed;
 }

@@ -1,5 +1,5 @@
 import { MessageChannel } from 'node:worker_threads';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { barsDataset, sixSteps } from '../testing/browser-run.js';
 import { connectTraining, serveTraining, type TrainingPort } from './connect.js';
 import { createMemoryStore, type RunStore } from './run-store.js';
@@ -65,6 +65,49 @@ describe('connectTraining', () => {
     const other = connected(store, { ...sixSteps, batchSise: 1 });
     await expect(other.training.open()).rejects.toThrowWith({ code: 'CONFIG_UNKNOWN_FIELD', contains: 'batchSise' });
     other.close();
+  });
+
+  it('does not wait for the request to keep the run, which later calls would overtake', async () => {
+    // The page's request waits for its user; the worker is in the same process here.
+    const persist = vi
+      .fn<() => Promise<boolean>>()
+      .mockReturnValueOnce(new Promise(() => {}))
+      .mockResolvedValue(false);
+    vi.stubGlobal('navigator', { storage: { persist } });
+    try {
+      let steps = 0;
+      const config = { ...sixSteps, totalSteps: 10_000, checkpoints: { every: 0 } };
+      const { training, close } = connected(createMemoryStore('asked'), config, { onStep: () => steps++ });
+      const running = training.run();
+      await training.pause();
+      await new Promise((resolve) => setTimeout(resolve, 100)); // for the messages about steps before the pause
+      const paused = steps;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(steps).toBe(paused);
+      training.resume();
+      const aborting = training.abort();
+      expect(await running).toMatchObject({ status: 'stopped' });
+      await aborting;
+      close();
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
+  it('leaves an error of a call that returns nothing to the other calls', async () => {
+    const { page, worker, close } = channel();
+    serveTraining(() => {
+      throw new Error('no data');
+    }, worker);
+    const unhandled = vi.fn<() => void>();
+    process.on('unhandledRejection', unhandled);
+    const training = connectTraining(page, sixSteps);
+    training.resume();
+    await expect(training.open()).rejects.toThrow('no data');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+    close();
   });
 
   it('rejects what waits for a worker that fails, and later calls', async () => {

@@ -101,7 +101,8 @@ function ownScope(): TrainingPort<TrainingResponse, TrainingRequest> {
 
 /**
  * The training in a worker that calls `serveTraining`. Values of methods and hooks are copies. Errors keep their messages
- * and codes. After an error outside of the training, such as of loading the worker, all methods reject with `RUN_CLOSED`. `run` also asks the browser to keep what the page stores, which a worker cannot.
+ * and codes. After an error outside of the training, such as of loading the worker, all methods reject with `RUN_CLOSED`.
+ * `run` also asks the browser to keep what the page stores, which a worker cannot.
  */
 export function connectTraining(
   port: TrainingPort<TrainingRequest, TrainingResponse>,
@@ -143,12 +144,13 @@ export function connectTraining(
     });
   return {
     open: () => call('open'),
-    async run() {
-      await requestPersistence().catch(() => {}); // a run that may be evicted is better than none
+    run() {
+      // Not before the request: a browser may ask its user first, and later calls must not overtake it.
+      void requestPersistence().catch(() => {}); // a run that may be evicted is better than none
       return call('run');
     },
     pause: () => call('pause'),
-    resume: () => void call('resume'),
+    resume: () => void call('resume').catch(() => {}), // the other calls report it
     step: () => call('step'),
     sample: (count) => call('sample', count),
     weights: () => call('weights'),

@@ -19,6 +19,7 @@ interface Request<T> {
 interface Database {
   createObjectStore(name: string): unknown;
   transaction(stores: readonly string[], mode: 'readonly' | 'readwrite', options?: object): Transaction;
+  close(): void;
 }
 interface Transaction {
   readonly error: unknown;
@@ -50,15 +51,8 @@ const [contents, sizes] = ['contents', 'sizes'] as const;
  */
 export async function openIndexedDbStore(name: string): Promise<RunStore> {
   checkRunName(name);
-  const opening = databases().open(prefix + name, 1);
-  opening.addEventListener('upgradeneeded', () => {
-    for (const store of [contents, sizes]) opening.result.createObjectStore(store);
-  });
-  const database = await resultOf(opening);
-  const list = async (): Promise<StoredFile[]> => {
-    const store = database.transaction([sizes], 'readonly').objectStore(sizes);
-    return ((await resultOf(store.getAll())) as StoredFile[]).toSorted(byPath);
-  };
+  const database = await openDatabase(name);
+  const list = () => listFiles(database);
   /** Changes both stores in one transaction, which is on disk when this resolves. */
   const change = (path: string, edit: (files: ObjectStore, listed: ObjectStore) => void): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -89,12 +83,37 @@ export async function openIndexedDbStore(name: string): Promise<RunStore> {
   };
 }
 
-/** Names of the runs that `openIndexedDbStore` finds, sorted. */
+/** Names of the runs in IndexedDB, sorted. */
 export async function listIndexedDbRuns(): Promise<string[]> {
   const names = (await databases().databases()).flatMap(({ name = '' }) =>
     name.startsWith(prefix) ? [name.slice(prefix.length)] : [],
   );
-  return names.toSorted();
+  // A store that was opened, or whose run was removed, has a database without files.
+  const files = await Promise.all(names.map(filesOf));
+  return names.filter((_, i) => files[i]! > 0).toSorted();
+}
+
+/** Number of files in the database of a run. */
+async function filesOf(name: string): Promise<number> {
+  const database = await openDatabase(name);
+  try {
+    return (await listFiles(database)).length;
+  } finally {
+    database.close();
+  }
+}
+
+function openDatabase(name: string): Promise<Database> {
+  const opening = databases().open(prefix + name, 1);
+  opening.addEventListener('upgradeneeded', () => {
+    for (const store of [contents, sizes]) opening.result.createObjectStore(store);
+  });
+  return resultOf(opening);
+}
+
+async function listFiles(database: Database): Promise<StoredFile[]> {
+  const store = database.transaction([sizes], 'readonly').objectStore(sizes);
+  return ((await resultOf(store.getAll())) as StoredFile[]).toSorted(byPath);
 }
 
 function databases(): Factory {

@@ -103,6 +103,28 @@ describe('a run as a zip', () => {
     await expect(exportRun({ run: folder, out: join(folder, 'x.zip') })).rejects.toThrowWith({ code: 'RUN_NOT_FOUND' });
   });
 
+  it('has weights also if training removes the listed checkpoints meanwhile', async () => {
+    const store = createMemoryStore('fast');
+    const config = { ...sixSteps, totalSteps: 400, checkpoints: { every: 1, keepLast: 1 } };
+    const training = createBrowserTraining(config, { store, dataset: barsDataset() });
+    await training.step();
+    /** Reading the data takes as long as four steps. */
+    const slow: RunStore = {
+      ...store,
+      read: async (path) => {
+        const bytes = await store.read(path);
+        if (path === 'data.shard') for (let n = 0; n < 4; n++) await training.step();
+        return bytes;
+      },
+    };
+    const target = createMemoryStore('target');
+    await importRunZip(target, await exportRunZip(slow));
+    expect((await validSteps(target)).length).toBeGreaterThan(0);
+    const read = async (path: string) => (path.endsWith('manifest.json') ? undefined : store.read(path));
+    await expect(exportRunZip({ ...store, read })).rejects.toThrowWith({ code: 'CHECKPOINT_NOT_FOUND' });
+    await training.abort();
+  });
+
   it('leaves out damaged checkpoints', async () => {
     const store = await copyOf(half);
     const path = 'checkpoints/step-000003/model.safetensors';

@@ -45,7 +45,8 @@ export async function openSession(given: PartialConfig, options: BrowserTraining
     const setup = createTrainingSetup(chosen, batchSource(dataset), saved !== undefined);
     const dataSha256 = await dataset.hash();
     const storage = await requestPersistence();
-    checkQuota(setup, storage, saved === undefined ? await removedBytes(store) : 0);
+    if (saved === undefined) checkQuota(setup, storage, await removedBytes(store));
+    else noteQuota(setup, storage, options);
     const trainingSha256 = await sha256(trainingText(setup.config));
     const resumedFrom = saved && (await findCheckpoint(store, dataSha256, trainingSha256, options));
 
@@ -57,7 +58,9 @@ export async function openSession(given: PartialConfig, options: BrowserTraining
       : { arrays: startingState(setup) };
     const { step = 0, log } = resumedFrom?.manifest ?? {};
     const compiledStep = await compileStep(setup, engine, arrays, log?.['gradScaler']);
-    if (saved === undefined) await begin(store, setup, dataset, dataSha256, opened);
+    // A run without a checkpoint may have been begun with other data.
+    const isNew = saved === undefined || (resumedFrom === undefined && options.dataset !== undefined);
+    if (isNew) await begin(store, setup, dataset, dataSha256, opened);
     const metrics = await MetricsFile.open(store, step);
     const session = new Session({
       options,
@@ -86,6 +89,15 @@ async function storedData(store: RunStore): Promise<Dataset> {
   const bytes = await store.read(dataFile);
   if (bytes !== undefined) return parseShard(bytes, dataFile);
   throw new UserError(`The run ${store.name} has no data yet: give it a dataset.`, { code: 'DATA_MISMATCH' });
+}
+
+/** Reports that no checkpoint fits: a run that is there already can still be read, and sampled. */
+function noteQuota(setup: TrainingSetup, storage: StorageQuota, { onNote }: BrowserTrainingOptions): void {
+  try {
+    checkQuota(setup, storage);
+  } catch (error) {
+    onNote?.(messageOf(error));
+  }
 }
 
 /** Bytes of what `begin` removes. */
@@ -122,9 +134,9 @@ function environment(): Record<string, string | number> {
 }
 
 /**
- * The newest valid checkpoint, if there is one; others are reported.
+ * The newest valid checkpoint; undefined if the run has not saved one yet. Others are reported.
  *
- * @throws {UserError} `RESUME_MISMATCH` if it is of another training
+ * @throws {UserError} `RESUME_MISMATCH` if it is of another training, `CHECKPOINT_INVALID` if all are damaged
  */
 async function findCheckpoint(
   store: RunStore,
@@ -133,7 +145,14 @@ async function findCheckpoint(
   { onNote }: BrowserTrainingOptions,
 ): Promise<Checkpoint | undefined> {
   const { checkpoint, skipped } = await latestCheckpoint(store);
-  for (const text of skipped) onNote?.(text);
+  if (checkpoint === undefined && skipped.some(({ isIncomplete }) => !isIncomplete)) {
+    throw new UserError(
+      `No checkpoint of the run ${store.name} can be read; nothing was changed:\n` +
+        `${skipped.map(({ text }) => text).join('\n')}\nBegin the run again with overwrite, or another one.`,
+      { code: 'CHECKPOINT_INVALID' },
+    );
+  }
+  for (const { text } of skipped) onNote?.(`skipped ${text}`);
   if (checkpoint === undefined) {
     onNote?.(`no valid checkpoint of the run ${store.name}: starting from step 0`);
     return undefined;
@@ -309,7 +328,9 @@ export class Session {
     this.savedStep = step;
     this.saveError = undefined;
     const kept = [step, firstStep, await bestStep(store)].filter((each) => each !== undefined);
-    await pruneCheckpoints(store, checkpointPolicy(setup.config).retention, kept);
+    await pruneCheckpoints(store, checkpointPolicy(setup.config).retention, kept).catch((error: unknown) =>
+      options.onNote?.(`step ${step} was saved, but not all earlier checkpoints could be removed: ${messageOf(error)}`),
+    );
     options.onCheckpoint?.({ step, path });
     return { step, path };
   }

@@ -1,5 +1,6 @@
+import { createMemoryDataset } from '@dm/data';
 import { describe, expect, it, vi } from 'vitest';
-import { checkpointPath, loadCheckpoint, validSteps } from './checkpoints.js';
+import { checkpointPath, loadCheckpoint, manifestPath, validSteps } from './checkpoints.js';
 import { createMemoryStore, type RunStore } from './run-store.js';
 import { createBrowserTraining } from './training.js';
 import type { StepOutcome } from '../step/training-loop.js';
@@ -186,11 +187,30 @@ describe('createBrowserTraining', () => {
     });
     const other = { ...dataset, hash: async () => 'f'.repeat(64) };
     await expect(start({}, other)).rejects.toThrowWith({ code: 'RESUME_MISMATCH', contains: 'other data' });
+    await expect(start({ preset: 'mnist-fast' })).rejects.toThrowWith({
+      code: 'RESUME_MISMATCH',
+      contains: 'preset: "mnist" -> "mnist-fast"',
+    });
     expect(await checkpointFiles(locked)).toEqual(before);
     const anew = createBrowserTraining({ ...sixSteps, seed: 9 }, { store: locked, dataset, overwrite: true });
     expect(await anew.open()).toMatchObject({ step: 0 });
     expect(await checkpointFiles(locked)).toEqual({});
     await anew.abort();
+  });
+
+  it('stores the data that it trains on, also if a run without a checkpoint was begun with others', async () => {
+    const store = createMemoryStore('closed');
+    const first = createBrowserTraining(sixSteps, { store, dataset });
+    await first.step();
+    const reopened = await copyOf(store); // the page is closed before the first checkpoint
+    await first.abort();
+    const other = createMemoryDataset({ name: 'bars', images: new Uint8Array(128), shape: [8, 8, 1], labels: [0, 1] });
+    const second = createBrowserTraining(sixSteps, { store: reopened, dataset: other });
+    await second.run();
+    await second.abort();
+    const again = createBrowserTraining(sixSteps, { store: reopened });
+    expect(await again.open()).toMatchObject({ step: 6 });
+    await again.abort();
   });
 
   it('refuses what only Node has, by name', async () => {
@@ -265,6 +285,35 @@ describe('a store that fails', () => {
     }
   });
 
+  it('samples from a run to which nothing can be added, and says so', async () => {
+    const { store } = await unbroken();
+    const usage = (await store.list()).reduce((sum, { bytes }) => sum + bytes, 0);
+    vi.stubGlobal('navigator', { storage: { estimate: async () => ({ quota: usage + 10, usage }) } });
+    try {
+      const notes: string[] = [];
+      const training = createBrowserTraining(sixSteps, { store, onNote: (text) => notes.push(text) });
+      expect(await training.sample(1)).toMatchObject({ step: 6 });
+      expect(notes).toEqual([expect.stringContaining('checkpoint')]);
+      await training.abort();
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
+  it('has saved a step also if an older checkpoint cannot be removed', async () => {
+    const store = createMemoryStore('old');
+    const notes: string[] = [];
+    const remove = async (path: string) => {
+      if (path === manifestPath(1) && (await store.read(path)) !== undefined) throw new Error('locked');
+      await store.remove(path);
+    };
+    const config = { ...sixSteps, totalSteps: 3, checkpoints: { every: 1, keepLast: 1 } };
+    const options = { store: { ...store, remove }, dataset, onNote: (text: string) => notes.push(text) };
+    expect(await createBrowserTraining(config, options).run()).toMatchObject({ status: 'finished' });
+    expect((await validSteps(store)).map(({ step }) => step)).toEqual([1, 3]);
+    expect(notes).toEqual([2, 3].map((step) => expect.stringMatching(new RegExp(`^step ${step} was saved.*locked`))));
+  });
+
   it('saves the state even if the log cannot be saved, and reports it', async () => {
     const store = createMemoryStore('log');
     const notes: string[] = [];
@@ -305,6 +354,22 @@ describe('a store that fails', () => {
       await createBrowserTraining(sixSteps, { store }).run();
       expect(await checkpointFiles(store)).toEqual(await checkpointFiles(whole));
     }
+  });
+
+  it('does not begin again if all checkpoints are damaged, only if the first is incomplete', async () => {
+    const { store } = await unbroken({ checkpoints: { every: 0 } });
+    const incomplete = await copyOf(store);
+    await incomplete.remove(`${checkpointPath(6)}/manifest.json`);
+    const begun = createBrowserTraining({}, { store: incomplete });
+    expect(await begun.open()).toMatchObject({ step: 0 });
+    await begun.abort();
+
+    const path = `${checkpointPath(6)}/model.safetensors`;
+    await store.write(path, (await store.read(path))!.slice(1));
+    const before = await checkpointFiles(store);
+    const training = createBrowserTraining({}, { store, dataset });
+    await expect(training.open()).rejects.toThrowWith({ code: 'CHECKPOINT_INVALID', contains: [path, 'overwrite'] });
+    expect(await checkpointFiles(store)).toEqual(before);
   });
 
   it('leaves a checkpoint of a newer version as it is', async () => {

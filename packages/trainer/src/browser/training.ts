@@ -28,7 +28,8 @@ export interface BrowserTraining {
    * Opens the run, unless that has been done; all other methods do so too.
    *
    * @throws {UserError} `RUN_LOCKED` if another tab uses it, `RESUME_MISMATCH` if the run in the store is another training,
-   *   `CONFIG_INVALID` if a browser cannot do what the configuration asks for, `DISK_FULL` if no checkpoint fits
+   *   `CHECKPOINT_INVALID` if all its checkpoints are damaged, `CONFIG_INVALID` if a browser cannot do what the
+   *   configuration asks for, `DISK_FULL` if no checkpoint of a new run fits
    */
   open(): Promise<BrowserRun>;
   /**

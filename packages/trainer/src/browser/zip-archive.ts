@@ -5,7 +5,7 @@ import { isDamage } from '../checkpoint/damage.js';
 import { resolveConfig } from '../config/resolve.js';
 import { messageOf, UserError } from '../errors.js';
 import { belongsInZip, checkZip, dataFile, maxFiles, type ZipMember } from '../interchange/run-zip.js';
-import { createZipWriter } from '../interchange/write-zip.js';
+import { createZipWriter, type ZipWriter } from '../interchange/write-zip.js';
 import {
   checkpointPath,
   checkpointSteps,
@@ -29,19 +29,46 @@ export async function zipRun(store: RunStore): Promise<Blob> {
     const bytes = await store.read(path);
     if (bytes !== undefined) zip.add(path, bytes);
   }
-  for (const step of checkpointSteps(paths)) {
-    try {
-      const { files } = await loadCheckpoint(store, step);
-      const manifest = await store.read(manifestPath(step));
-      if (manifest === undefined) continue; // training has removed the checkpoint in the meantime
-      for (const [name, bytes] of files) zip.add(`${checkpointPath(step)}/${name}`, bytes);
-      zip.add(manifestPath(step), manifest);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-    }
-  }
+  await addCheckpoints(store, zip);
   zip.end();
   return new Blob(parts, { type: 'application/zip' });
+}
+
+/** Training may remove the checkpoints that were listed before they are read: then they are listed again. */
+const mostListings = 10;
+
+/**
+ * Adds the valid checkpoints.
+ *
+ * @throws {UserError} `CHECKPOINT_NOT_FOUND` if training removes each of them before it is read
+ */
+async function addCheckpoints(store: RunStore, zip: ZipWriter): Promise<void> {
+  for (let n = 0; n < mostListings; n++) {
+    const paths = (await store.list()).map(({ path }) => path);
+    let [added, removed] = [0, 0];
+    for (const step of checkpointSteps(paths)) {
+      if (!paths.includes(manifestPath(step))) continue; // incomplete
+      try {
+        const { files } = await loadCheckpoint(store, step);
+        const manifest = await store.read(manifestPath(step));
+        if (manifest === undefined) {
+          removed++;
+          continue;
+        }
+        for (const [name, bytes] of files) zip.add(`${checkpointPath(step)}/${name}`, bytes);
+        zip.add(manifestPath(step), manifest);
+        added++;
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        if ((await store.read(manifestPath(step))) === undefined) removed++;
+      }
+    }
+    if (added > 0 || removed === 0) return;
+  }
+  throw new UserError(
+    `The checkpoints of the run ${store.name} were removed before they could be read. Pause it, and export it then.`,
+    { code: 'CHECKPOINT_NOT_FOUND' },
+  );
 }
 
 export async function unzipRun(store: RunStore, zip: Blob | Uint8Array): Promise<void> {
@@ -52,14 +79,18 @@ export async function unzipRun(store: RunStore, zip: Blob | Uint8Array): Promise
     }
     const files = unpack(zip instanceof Uint8Array ? zip : new Uint8Array(await zip.arrayBuffer()));
     resolveConfig([{ source: configFile, value: parseConfig(files.get(configFile)!, store.name) }]);
-    await parseShard(files.get(dataFile)!, dataFile).catch((error: unknown) => {
+    const dataset = await parseShard(files.get(dataFile)!, dataFile).catch((error: unknown) => {
       throw new UserError(`The data of the run cannot be read: ${messageOf(error)}`, {
         code: 'FILE_INVALID',
         cause: error,
       });
     });
-    const { skipped } = await latestCheckpoint(readOnly(files));
-    if (skipped.length > 0) throw new UserError(`The zip is damaged: ${skipped.join('; ')}`, { code: 'FILE_INVALID' });
+    const { checkpoint, skipped } = await latestCheckpoint(readOnly(files));
+    const damages = skipped.map(({ text }) => text);
+    if (checkpoint !== undefined && checkpoint.manifest.dataSha256 !== (await dataset.hash())) {
+      damages.push(`${checkpoint.path} was trained on other data than ${dataFile}`);
+    }
+    if (damages.length > 0) throw new UserError(`The zip is damaged: ${damages.join('; ')}`, { code: 'FILE_INVALID' });
     // The configuration last: without it, the store has no run.
     const order = [...files].toSorted(([a], [b]) => Number(a === configFile) - Number(b === configFile));
     try {

@@ -6,7 +6,10 @@ export function failureMessage(message: string, code: string | undefined): strin
       `the device CPU under “More settings”. (${message})`
     );
   }
-  if (/memory|allocat/i.test(message)) {
+  if (code === 'DEVICE_FAILED') {
+    return `The GPU stopped. Reload the page: the run continues from the pictures that were saved last. (${message})`;
+  }
+  if (code === 'MEMORY_EXHAUSTED' || (code === undefined && /memory|allocat/i.test(message))) {
     return `There is not enough memory. Close other tabs, or choose smaller pictures or fewer images per step. (${message})`;
   }
   if (code === 'LOSS_NOT_FINITE') {

@@ -2,6 +2,7 @@
 import {
   defaultConfig,
   formatFragment,
+  isSameTraining,
   parseFragment,
   type PlaygroundConfig,
   samplerNames,
@@ -158,7 +159,9 @@ async function start(resume = false): Promise<void> {
   data = await imagesOf(config.data);
   if (mine !== current) return;
   showExamples();
-  const isSame = resume && readStored() === formatFragment(config);
+  const stored = resume ? readStored() : undefined;
+  // A run may continue on another device.
+  const isSame = stored !== undefined && isSameTraining(stored, config);
   // Drawings and dropped images are stored with the run.
   const isInStore = isSame && (config.data === 'drawings' || config.data === 'files');
   if (data === undefined && !isInStore) {
@@ -170,11 +173,15 @@ async function start(resume = false): Promise<void> {
   });
 }
 
-function readStored(): string | null {
+/** The settings of the stored run; undefined if there is none. */
+function readStored(): PlaygroundConfig | undefined {
   try {
-    return localStorage.getItem(storedKey);
+    const fragment = localStorage.getItem(storedKey);
+    if (fragment === null) return undefined;
+    const { config: stored, problems } = parseFragment(fragment);
+    return problems.length === 0 ? stored : undefined;
   } catch {
-    return null; // a browser may refuse all storage
+    return undefined; // a browser may refuse all storage
   }
 }
 
@@ -251,6 +258,9 @@ function receive(report: Report): void {
     case 'run':
       downloadRunButton.disabled = false;
       save(report.zip, `${fileName()}-step-${report.step}.zip`);
+      if (report.problem !== undefined) {
+        notify(`The run is packed as it was saved at step ${report.step}: later steps cannot be (${report.problem}).`);
+      }
       setText('shared', `To continue it in a clone of the repository: npm start -- --resume <file>.zip`);
       break;
     case 'refused':
@@ -627,10 +637,12 @@ function connect(): void {
       history.replaceState(null, '', formatFragment(config));
       return;
     }
-    config = withModelLr(config, next);
+    const chosen = withModelLr(config, next);
+    const isContinued = isSameTraining(config, chosen);
+    config = chosen;
     controls.show(config);
     autoplay ||= state === 'running';
-    await start();
+    await start(isContinued);
   };
   const controls = createControls((next) => void change(next), notify);
   const show = (shown: PlaygroundConfig): void => controls.show(shown);
@@ -654,8 +666,13 @@ function connect(): void {
     if (problems.length > 0) notify(`${refusal(problems)} Nothing was changed.`);
   });
   const { config: first, problems } = parseFragment(location.hash);
-  config = first;
-  if (problems.length > 0) notify(`${refusal(problems)} These are the default settings.`);
+  const stored = problems.length > 0 ? readStored() : undefined;
+  config = stored ?? first;
+  if (problems.length > 0) {
+    notify(
+      `${refusal(problems)} These are the ${stored === undefined ? 'default settings' : 'settings of your last run'}.`,
+    );
+  }
   show(config);
   connectDrawing();
   connectFiles(show);
@@ -712,17 +729,26 @@ function connectFiles(show: (config: PlaygroundConfig) => void): void {
     await start();
   };
   const input = byId('files-input', HTMLInputElement);
-  input.addEventListener('change', () => void use([...(input.files ?? [])]));
+  input.addEventListener('change', () => {
+    const files = [...(input.files ?? [])];
+    input.value = ''; // so that the same ones can be chosen again
+    if (files.length > 0) void use(files);
+  });
+  /** Not text, which may be dragged into a field. */
+  const hasFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.includes('Files') === true;
   const mark = (isOver: boolean): void => void document.body.classList.toggle('dropping', isOver);
   document.addEventListener('dragover', (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     mark(true);
   });
   document.addEventListener('dragleave', () => mark(false));
   document.addEventListener('drop', (event) => {
-    event.preventDefault();
     mark(false);
-    void use([...(event.dataTransfer?.files ?? [])]);
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length > 0) void use(files);
   });
 }
 

@@ -126,7 +126,8 @@ export type Report =
   | { readonly type: 'drawn'; readonly options: DrawOptions; readonly frames: readonly Frame[]; readonly step: number }
   | { readonly type: 'weights'; readonly bytes: Uint8Array<ArrayBuffer>; readonly step: number }
   /** The run as a zip archive. */
-  | { readonly type: 'run'; readonly zip: Blob; readonly step: number }
+  /** `step` is the last one that could be saved; `problem` says why later ones could not. */
+  | { readonly type: 'run'; readonly zip: Blob; readonly step: number; readonly problem: string | undefined }
   /** A request that failed; training continues. */
   | { readonly type: 'refused'; readonly request: 'draw' | 'weights' | 'run'; readonly message: string }
   /** Whether the last pictures and the run were saved: a message if not. */

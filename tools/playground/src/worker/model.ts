@@ -79,6 +79,9 @@ function runName(index: number): string {
 }
 
 export class Model {
+  /** The step of the newest checkpoint; 0 if there is none. */
+  savedStep: number;
+
   private constructor(
     readonly run: BrowserRun,
     readonly setup: TrainingSetup,
@@ -88,7 +91,9 @@ export class Model {
     readonly notes: readonly string[],
     private readonly training: BrowserTraining,
     private readonly store: RunStore,
-  ) {}
+  ) {
+    this.savedStep = run.step;
+  }
 
   static async open({ config, data, device, index, ort, resume, unstored }: OpenOptions): Promise<Model> {
     const dataset = createMemoryDataset({ ...data, ...(data.labels && { labels: data.labels }) });
@@ -140,7 +145,7 @@ export class Model {
 
   /** Saves a checkpoint, unless this step is saved. */
   async save(): Promise<void> {
-    await this.training.checkpoint();
+    ({ step: this.savedStep } = await this.training.checkpoint());
   }
 
   /** Of a closed run, so that it continues from an earlier step. */
@@ -156,7 +161,7 @@ export class Model {
     return this.training.weights();
   }
 
-  /** The run as a zip archive, with its data and the checkpoint of this step, which must be saved. */
+  /** The run as a zip archive, with its data and the checkpoints. */
   zip(): Promise<Blob> {
     return exportRunZip(this.store);
   }

@@ -98,9 +98,8 @@ async function run(
     await first.storeDrawings(drawings);
     schedule.addDrawing(step, secondsSince(drawing));
   };
-  /** Without space, training continues. */
-  const saveAll = async (): Promise<void> => {
-    if (first.isStored !== true) return;
+  /** Saves both networks, so that a reload finds them at the same step; returns why that failed, if it did. */
+  const trySave = async (): Promise<string | undefined> => {
     let problem: string | undefined;
     for (const model of models) {
       problem ??= await model.save().then(
@@ -108,7 +107,11 @@ async function run(
         (error: unknown) => messageOf(error),
       );
     }
-    scope.postMessage({ type: 'saved', problem, step });
+    return problem;
+  };
+  /** Without space, training continues. */
+  const saveAll = async (): Promise<void> => {
+    if (first.isStored === true) scope.postMessage({ type: 'saved', problem: await trySave(), step });
   };
   /** A request whose failure does not end the training. */
   const answer = async (request: 'draw' | 'weights' | 'run', work: () => Promise<void>): Promise<void> => {
@@ -141,9 +144,8 @@ async function run(
         });
       } else if (request.type === 'run') {
         await answer('run', async () => {
-          // Both networks, so that a reload finds them at the same step.
-          for (const model of models) await model.save();
-          scope.postMessage({ type: 'run', zip: await first.zip(), step });
+          const problem = await trySave();
+          scope.postMessage({ type: 'run', zip: await first.zip(), step: first.savedStep, problem });
         });
       } else throw new TypeError(`the request "${request.type}" is not expected here`);
     }

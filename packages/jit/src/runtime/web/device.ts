@@ -137,35 +137,42 @@ class WebDeviceMemory implements DeviceMemory {
   download(tensors: readonly DeviceTensor[], arrays: readonly NdArray[]): Promise<void> {
     return onDevice(() =>
       this.attempt('a copy', async () => {
-        if (tensors.length === 0) return;
         this.checkAllocated(tensors);
-        const sizes = tensors.map(paddedBytes);
-        const total = sizes.reduce((sum, size) => sum + size, 0);
-        const staging = await this.buffer(total, gpuUsage.mapRead | gpuUsage.copyDestination);
-        if (staging === undefined) throw new Error(`not enough memory for a copy of ${total} bytes`);
-        try {
-          const encoder = this.gpu.createCommandEncoder();
-          let end = 0;
-          tensors.forEach((tensor, i) => {
-            encoder.copyBufferToBuffer((tensor as Allocated).buffer, 0, staging, end, sizes[i]!);
-            end += sizes[i]!;
-          });
-          this.gpu.queue.submit([encoder.finish()]);
-          await staging.mapAsync(MAP_READ);
-          const mapped = staging.getMappedRange();
-          let begin = 0;
-          arrays.forEach(({ data }, i) => {
-            this.copiedBytes += data.byteLength;
-            new Uint8Array(data.buffer, data.byteOffset, data.byteLength).set(
-              new Uint8Array(mapped, begin, data.byteLength),
-            );
-            begin += sizes[i]!;
-          });
-        } finally {
-          staging.destroy();
+        const most = Math.min(STAGING_BYTES, this.gpu.limits.maxBufferSize);
+        for (const { first, end } of groupsOf(tensors.map(paddedBytes), most)) {
+          await this.downloadGroup(tensors.slice(first, end), arrays.slice(first, end));
         }
       }),
     );
+  }
+
+  /** Copies tensors through one buffer. */
+  private async downloadGroup(tensors: readonly DeviceTensor[], arrays: readonly NdArray[]): Promise<void> {
+    const sizes = tensors.map(paddedBytes);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    const staging = await this.buffer(total, gpuUsage.mapRead | gpuUsage.copyDestination);
+    if (staging === undefined) throw new Error(`not enough memory for a copy of ${total} bytes`);
+    try {
+      const encoder = this.gpu.createCommandEncoder();
+      let end = 0;
+      tensors.forEach((tensor, i) => {
+        encoder.copyBufferToBuffer((tensor as Allocated).buffer, 0, staging, end, sizes[i]!);
+        end += sizes[i]!;
+      });
+      this.gpu.queue.submit([encoder.finish()]);
+      await staging.mapAsync(MAP_READ);
+      const mapped = staging.getMappedRange();
+      let begin = 0;
+      arrays.forEach(({ data }, i) => {
+        this.copiedBytes += data.byteLength;
+        new Uint8Array(data.buffer, data.byteOffset, data.byteLength).set(
+          new Uint8Array(mapped, begin, data.byteLength),
+        );
+        begin += sizes[i]!;
+      });
+    } finally {
+      staging.destroy();
+    }
   }
 
   release(): Promise<void> {
@@ -227,6 +234,26 @@ class WebDeviceMemory implements DeviceMemory {
         'model or batch, or the device "cpu".',
     );
   }
+}
+
+/** Most bytes that are read through one buffer, unless a single tensor has more. */
+const STAGING_BYTES = 2 ** 26;
+
+/** Ranges of consecutive sizes, each with a sum of at most `most`, or of a single one. */
+function groupsOf(sizes: readonly number[], most: number) {
+  const groups: { first: number; end: number }[] = [];
+  let sum = 0;
+  sizes.forEach((size, i) => {
+    const group = groups.at(-1);
+    if (group === undefined || sum + size > most) {
+      groups.push({ first: i, end: i + 1 });
+      sum = size;
+      return;
+    }
+    group.end = i + 1;
+    sum += size;
+  });
+  return groups;
 }
 
 /** Copies and bindings need sizes that are multiples of these, in bytes. */
