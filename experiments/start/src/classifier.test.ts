@@ -6,7 +6,7 @@ import { checkRule, probability, readDigits } from './classifier.js';
 /** Reads an image of one brightness b as class b / 100, with the logit 10 unless b is between two classes. */
 const byBrightness: FeatureExtractor = {
   name: 'brightness',
-  weightsSha256: '',
+  weightsSha256: 'ab12',
   resize: 'none',
   dimensions: 1,
   comparable: false,
@@ -41,5 +41,9 @@ it('readDigits counts images whose label is certain, across batches, and returns
 
 it('checkRule accepts real images and rejects averages of two classes', async () => {
   const dataset = createMemoryDataset({ name: 'gray', images, shape: [2, 2, 1], labels, classes: ['0', '1', '2'] });
-  expect(await checkRule(byBrightness, dataset)).toEqual({ testImages: 1, averages: 0 });
+  expect(await checkRule(byBrightness, dataset)).toEqual({
+    testImages: 1,
+    averages: 0,
+    weightsSha256: 'ab12',
+  });
 });

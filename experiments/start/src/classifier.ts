@@ -77,6 +77,8 @@ export function probability(logits: ArrayLike<number>, index: number): number {
 export interface RuleCheck {
   readonly testImages: number;
   readonly averages: number;
+  /** Of the classifier; absent in results from before it was recorded. */
+  readonly weightsSha256?: string;
 }
 
 export async function checkRule(classifier: FeatureExtractor, test: Dataset): Promise<RuleCheck> {
@@ -94,7 +96,7 @@ export async function checkRule(classifier: FeatureExtractor, test: Dataset): Pr
     }
   }
   const mixed = await readDigits(classifier, { data: averages, shape: [test.length, height, width, channels] }, labels);
-  return { testImages: real.readable, averages: mixed.readable };
+  return { testImages: real.readable, averages: mixed.readable, weightsSha256: classifier.weightsSha256 };
 }
 
 /** All images of a data set, uint8 [N * H * W * C], and their labels. */

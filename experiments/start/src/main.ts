@@ -13,7 +13,7 @@ import { digitRuns } from '@dm/experiments';
 import { atomicWriteFileAsync, makeFolder, readJsonFile } from '@dm/files';
 import { allImages, checkRule, openDigitClassifier, readDigits } from './classifier.js';
 import { bestRate, resultsPage } from './page.js';
-import { readResults } from './read-results.js';
+import { readResults, requireOneClassifier } from './read-results.js';
 import { finalists, scheduleFreeName, scheduleFreeRates, seeds, selectionSeed, timed } from './recipes.js';
 import { BASELINE, measureSteps, stepsOf, type StepTimes } from './step-times.js';
 import { runTrial, type TrialResult } from './trial.js';
@@ -49,6 +49,7 @@ async function laptop(): Promise<void> {
     const test = await openDataset('mnist', { split: 'test' });
     const rule = await saved('rule', () => checkRule(classifier, test));
     console.log('rule', rule);
+    requireOneClassifier(resultsFolder, [rule, classifier]);
     const { images, labels } = await allImages(test);
     const { features } = await readDigits(classifier, { data: images, shape: [test.length, ...test.shape] }, labels);
     const reference = featureStatistics({ values: features, dimension: classifier.dimensions });

@@ -1,11 +1,12 @@
 /** The page results/laptop/README.md. */
 import { finalists, recipes, scheduleFreeName, scheduleFreeRates, selectionSeed } from './recipes.js';
 import { BASELINE, measurementOf, relativeTime, stepsOf, type StepTimes } from './step-times.js';
+import type { RuleCheck } from './classifier.js';
 import type { TrialResult } from './trial.js';
 
 export interface Results {
   readonly times: readonly StepTimes[];
-  readonly rule: { readonly testImages: number; readonly averages: number };
+  readonly rule: RuleCheck;
   /** Trials of schedule-free AdamW by learning rate, one seed. */
   readonly rates: readonly TrialResult[];
   /** Finished trials of the comparison. */

@@ -1,6 +1,8 @@
 // results/laptop/README.md is the page of the committed results.
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FileError } from '@dm/files';
 import { expect, it } from 'vitest';
 import { bestRate, resultRows, resultsPage } from './page.js';
 import { readResults } from './read-results.js';
@@ -66,4 +68,28 @@ it('rows have means and ranges over the seeds; missing trials are counted', () =
   const ones = Object.fromEntries(Object.keys(timed).map((name) => [name, 1]));
   const times = [{ machine: 'none', ms: ones, steps: ones }];
   expect(resultsPage({ times, rule, rates, trials: two, seeds })).toContain('**16 of 18 trials are missing.**');
+});
+
+it('results of several classifiers are refused', () => {
+  const copy = mkdtempSync(join(tmpdir(), 'dm-start-'));
+  const mark = (path: string, weightsSha256: string) => {
+    const value = JSON.parse(readFileSync(join(copy, path), 'utf8')) as object;
+    writeFileSync(join(copy, path), JSON.stringify({ ...value, weightsSha256 }));
+  };
+  const refusal = (...contains: string[]) => ({ type: FileError, code: 'FILE_INVALID', contains: [copy, ...contains] });
+  try {
+    cpSync(folder, copy, { recursive: true });
+    const paths = ['rates', 'finals'].flatMap((group) =>
+      readdirSync(join(copy, group)).map((name) => join(group, name)),
+    );
+    for (const path of paths) mark(path, 'ab12');
+    // The rule is from before the hash was recorded.
+    expect(() => readResults(copy)).toThrowWith(refusal('ab12', 'not recorded'));
+    mark('rule.json', 'ab12');
+    expect(readResults(copy).rule).toEqual({ ...rule, weightsSha256: 'ab12' });
+    mark(paths[0]!, 'cd34');
+    expect(() => readResults(copy)).toThrowWith(refusal('ab12', 'cd34'));
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
 });

@@ -22,6 +22,8 @@ export interface TrialResult {
   readonly images: number;
   /** By sampler setting. */
   readonly samples: Readonly<Record<string, SampledQuality>>;
+  /** Of the classifier that read them; absent in results from before it was recorded. */
+  readonly weightsSha256?: string;
 }
 
 export interface TrialOptions {
@@ -62,5 +64,5 @@ export async function runTrial(options: TrialOptions): Promise<TrialResult> {
       `${recipe}, seed ${seed}, ${name}: ${(100 * readable).toFixed(1)}% readable, FD ${samples[name].fd.toFixed(3)}`,
     );
   }
-  return { recipe, seed, steps, images, samples };
+  return { recipe, seed, steps, images, samples, weightsSha256: classifier.weightsSha256 };
 }
