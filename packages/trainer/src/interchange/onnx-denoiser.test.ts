@@ -1,10 +1,10 @@
 // Every small model of @dm/models as a file, at batch sizes other than those it was made from, beside the engine `tfjs-cpu`.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { formatSafetensors, loadWeights, toTorch, transpose } from '@dm/models';
+import { formatSafetensors, loadWeights, parseSafetensors, toTorch, transpose } from '@dm/models';
 import { caseModel, caseWeights, type ModelCase, modelCases } from '@dm/models/testing';
 import { normalBatch } from '@dm/core';
 import { openEagerEngine, float32, type NdArray, oneHot } from '@dm/ops';
@@ -89,11 +89,22 @@ it.skipIf(python === undefined)(
       writeFileSync(join(path, 'check.safetensors'), formatSafetensors(Object.fromEntries(arrays)));
     }
     const script = fileURLToPath(new URL('../../../../tools/parity/onnx_check.py', import.meta.url));
-    const { status, stdout, stderr } = spawnSync(python!, [script, ...small.map(folderOf)], { encoding: 'utf8' });
+    const check = (folders: readonly string[]) => spawnSync(python!, [script, ...folders], { encoding: 'utf8' });
+    const { status, stdout, stderr } = check(small.map(folderOf));
     expect(status, stderr).toBe(0);
     const lines = stdout.trim().split('\n');
     expect(lines.length).toBe(small.length);
     for (const line of lines) expect(line).toMatch(/batches 1, 2, 5.*\d\.\de-0[5-9]$/);
+
+    // Outputs that are NaN agree with nothing.
+    const [one] = small.map(folderOf) as [string];
+    const path = join(one, 'check.safetensors');
+    const { tensors } = parseSafetensors(readFileSync(path));
+    (tensors['1/out_sample']!.data as Float32Array).fill(NaN);
+    writeFileSync(path, formatSafetensors(tensors));
+    const refused = check([one]);
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toMatch(/AssertionError: batch 1: nan/);
   },
 );
 
