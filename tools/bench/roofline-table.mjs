@@ -1,10 +1,12 @@
-/** The tables of results/roofline.json in docs/engine.md, one for each processor. */
+/** The tables of results/roofline.json in docs/engine.md, one for each processor and number of threads. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { tableOf, time, withText } from './table.mjs';
 
 /**
  * @typedef {object} RooflineCase Times in milliseconds per call; medians, and minima of all calls.
  * @property {string} name
+ * @property {{ cores: number, rounds: number, steps: number, load: number }} [run] How it was measured; absent in older
+ *   results, of which the machine's `run` has the last one.
  * @property {number} flops Floating-point operations of products, two per multiply-add.
  * @property {number} bytes Memory traffic of all other operators.
  * @property {number} productMs At the best rate of products.
@@ -18,7 +20,13 @@ import { tableOf, time, withText } from './table.mjs';
  * @property {number} othersBusy Average number of cores used by other programs.
  */
 
-/** @typedef {{ run: { cpu: string }, cases: RooflineCase[], [key: string]: unknown }} Roofline */
+/**
+ * @typedef {object} Roofline Results of a processor with a number of threads.
+ * @property {{ cpu: string, threads: number }} run
+ * @property {import('./roofline-results.mjs').ProgramRates} rates
+ * @property {{ gflops: number, gbytes: number }} machineRates The best of them.
+ * @property {RooflineCase[]} cases
+ */
 
 const marks = ['<!-- roofline: written by roofline-table.mjs -->', '<!-- end of the roofline -->'];
 
@@ -60,7 +68,11 @@ function rooflineTable({ cases }) {
 
 /** @param {string} page @param {{ machines: Roofline[] }} results */
 export const withRooflineTable = (page, { machines }) =>
-  withText(page, marks, machines.map((one) => `${one.run.cpu}:\n\n${rooflineTable(one)}`).join('\n\n'));
+  withText(
+    page,
+    marks,
+    machines.map((one) => `${one.run.cpu}, ${one.run.threads} threads:\n\n${rooflineTable(one)}`).join('\n\n'),
+  );
 
 export function writeRooflineTable() {
   const page = new URL('../../docs/engine.md', import.meta.url);

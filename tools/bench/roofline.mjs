@@ -8,10 +8,10 @@ import { cases, optimizer } from './cases.mjs';
 import { contenders } from './contenders.mjs';
 import { chosenCases, count } from './options.mjs';
 import { thisProcessor } from './processor.mjs';
+import { withMeasured } from './roofline-results.mjs';
 import { writeRooflineTable } from './roofline-table.mjs';
 import { runContender } from './run-contender.mjs';
-import { merge, requireSameWork, summarize } from './summary.mjs';
-import { rooflineMs } from './work.mjs';
+import { requireSameWork, summarize } from './summary.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -39,7 +39,7 @@ async function ask(name, command, request) {
   return /** @type {any} */ (answer);
 }
 
-/** The rates of each program. Rates of the same processor in the results file count if they are better. */
+/** The rates of each program. */
 async function measureRates() {
   return {
     dm: await ask('rates', [process.execPath, 'contenders/rates.mjs'], { seconds: 1 }),
@@ -47,32 +47,19 @@ async function measureRates() {
   };
 }
 
-/** The larger value of each entry. @param {any} a @param {any} b @returns {any} */
-const better = (a, b) =>
-  typeof a === 'number'
-    ? Number(Math.max(a, b).toFixed(1))
-    : Object.fromEntries(Object.keys(a).map((key) => [key, better(a[key], b[key])]));
-
 const out = join(import.meta.dirname, 'results/roofline.json');
-const load = loadavg()[0];
-const cpu = thisProcessor();
-/** The results of all processors. @type {import('./roofline-table.mjs').Roofline[]} */
-const machines = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).machines : [];
-/** @type {any} */
-const old = machines.find(({ run }) => run.cpu === cpu) ?? { cases: [] };
-const fresh = await measureRates();
-const rates = better(old.rates ?? fresh, fresh);
-const run = { cpu, cores: cpus().length, threads, rounds, steps, load: Number(load.toFixed(1)) };
+const run = { cores: cpus().length, rounds, steps, load: Number(loadavg()[0].toFixed(1)) };
+const machine = { cpu: thisProcessor(), threads };
+const names = cases.map(({ name }) => name);
+const rates = await measureRates();
 for (const benchCase of wanted) {
   const measured = await measure(benchCase);
   console.log(measured);
   // Saved after each case, so that an interrupted run keeps its finished cases.
-  old.cases = merge(
-    old.cases,
-    [measured],
-    cases.map(({ name }) => name),
-  );
-  save(old.cases);
+  const machines = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).machines : [];
+  const all = withMeasured(machines, machine, rates, [measured], names);
+  writeFileSync(out, `${JSON.stringify({ machines: all }, undefined, 2)}\n`);
+  writeRooflineTable();
 }
 
 /** Counts and times one case. @param {import('./cases.mjs').Case} benchCase */
@@ -94,6 +81,7 @@ async function measure(benchCase) {
   const othersBusy = Math.max(...Object.values(summaries).map((summary) => summary.othersBusy ?? 0));
   return {
     name: benchCase.name,
+    run,
     flops: work.flops,
     bytes: work.bytes,
     dmMs: dm.medianMs,
@@ -102,32 +90,4 @@ async function measure(benchCase) {
     pytorchMinMs: Math.min(...Object.values(rivals).map(({ minMs }) => minMs)),
     othersBusy,
   };
-}
-
-/** The best rate of a kind. @param {any[]} list Rates of programs. @param {'products' | 'copies'} kind */
-function best(list, kind) {
-  // A copy of 16 MiB: the size of an activation, which is partly in the cache.
-  return Math.max(...list.flatMap((one) => (kind === 'copies' ? one.copies[16] : Object.values(one.products))));
-}
-
-/** Writes all cases, with the times that follow from the rates. @param {any[]} measured */
-function save(measured) {
-  const ratesOf = (/** @type {any[]} */ list) => ({ gflops: best(list, 'products'), gbytes: best(list, 'copies') });
-  const machineRates = ratesOf(Object.values(rates));
-  const round = (/** @type {number} */ ms) => Number(ms.toFixed(2));
-  const results = measured.map((one) => {
-    const { productMs, trafficMs, rooflineMs: total } = rooflineMs(one, machineRates);
-    return {
-      ...one,
-      productMs: round(productMs),
-      trafficMs: round(trafficMs),
-      rooflineMs: round(total),
-      engineRooflineMs: round(rooflineMs(one, ratesOf([rates.dm])).rooflineMs),
-    };
-  });
-  const own = { run, rates, machineRates, cases: results };
-  const isKnown = machines.some((machine) => machine.run.cpu === cpu);
-  const all = isKnown ? machines.map((machine) => (machine.run.cpu === cpu ? own : machine)) : [...machines, own];
-  writeFileSync(out, `${JSON.stringify({ machines: all }, undefined, 2)}\n`);
-  writeRooflineTable();
 }

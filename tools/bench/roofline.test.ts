@@ -4,12 +4,12 @@ import { trace, optimize } from '@dm/jit';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
 import { processor } from './processor.mjs';
+import { withMeasured } from './roofline-results.mjs';
 import { goalMs, withRooflineTable, type Roofline } from './roofline-table.mjs';
 import { rooflineMs, workOfGraph } from './work.mjs';
 
-type Machine = Roofline & { machineRates: { gflops: number; gbytes: number } };
 const results = JSON.parse(readFileSync(new URL('results/roofline.json', import.meta.url), 'utf8')) as {
-  machines: Machine[];
+  machines: Roofline[];
 };
 
 it('docs/engine.md has the table of results/roofline.json', () => {
@@ -21,6 +21,35 @@ it('each time of results/roofline.json follows from work and rates', () => {
   for (const { machineRates, cases } of results.machines) {
     for (const one of cases) expect(rooflineMs(one, machineRates).rooflineMs).toBeCloseTo(one.rooflineMs, 1);
   }
+});
+
+it('keeps the results of another number of threads, and how each case was measured', () => {
+  const rates = (gflops: number) => {
+    const one = { products: { matmul: gflops }, copies: { 16: 10 } };
+    return { dm: one, pytorch: one };
+  };
+  const measured = (name: string, load: number) => ({
+    name,
+    run: { cores: 2, rounds: 3, steps: 3, load },
+    flops: 1e9,
+    bytes: 1e9,
+    dmMs: 200,
+    dmMinMs: 190,
+    pytorchMs: 220,
+    pytorchMinMs: 210,
+    othersBusy: 0,
+  });
+  const names = ['a', 'b'];
+  const [one, two] = [1, 2].map((threads) => ({ cpu: 'x', threads })) as [Roofline['run'], Roofline['run']];
+  let machines = withMeasured([], two, rates(20), [measured('a', 0.1), measured('b', 0.2)], names);
+  machines = withMeasured(machines, one, rates(10), [measured('a', 0.3)], names);
+  machines = withMeasured(machines, two, rates(5), [measured('b', 0.4)], names);
+  const loads = (of: Roofline) => of.cases.map(({ name, run }) => `${name} ${run!.load}`);
+  expect(machines.map((of) => [of.run, loads(of), of.machineRates.gflops])).toEqual([
+    [two, ['a 0.1', 'b 0.4'], 20],
+    [one, ['a 0.3'], 10],
+  ]);
+  expect(machines.map((of) => of.cases[0].rooflineMs)).toEqual([150, 200]);
 });
 
 it('names a processor with its model and vector width', () => {

@@ -14,14 +14,33 @@ import { tableOf, withText } from './table.mjs';
  */
 
 /**
+ * @typedef {object} Run
+ * @property {string} [cpu]
+ * @property {number} cores
+ * @property {number} threads
+ * @property {number} rounds Processes per size.
+ * @property {number} steps Timed steps per process.
+ * @property {number} load Load average before it.
+ * @property {number} [othersBusy] Largest number of cores that other programs used during a process. Absent in older
+ *   results.
+ * @property {number} [baseMb] Memory of a process without a model worth mentioning, in MiB.
+ */
+
+/**
  * @typedef {object} AxisResult
  * @property {string} name
  * @property {number | 'flops'} expected
  * @property {number} [memory]
+ * @property {Run} [run] How it was measured. Absent in older results.
  * @property {Point[]} points
  */
 
-/** @typedef {{ axes: AxisResult[], [key: string]: unknown }} Scaling */
+/**
+ * @typedef {object} Scaling
+ * @property {Run} [run] Of the axes without their own.
+ * @property {number} [baseMb] The same.
+ * @property {AxisResult[]} axes
+ */
 
 /** Points at the upper end of an axis, over which slopes are taken: smaller sizes have a constant cost per operator. */
 const UPPER = 3;
@@ -83,8 +102,32 @@ export function scalingTable({ axes }) {
   return tableOf(head, rows);
 }
 
+/** How the axes were measured, one sentence for each way. @param {Scaling} results */
+export function measurements({ run: ofFile, axes }) {
+  /** @type {Map<string, { names: string[], run: Run }>} */
+  const ways = new Map();
+  for (const { name, run = ofFile } of axes) {
+    if (run === undefined) continue;
+    const key = JSON.stringify(run);
+    const way = ways.get(key) ?? { names: [], run };
+    way.names.push(name);
+    ways.set(key, way);
+  }
+  return [...ways.values()]
+    .map(({ names, run: { cpu, cores, threads, rounds, steps, load, othersBusy } }) => {
+      const subject = ways.size === 1 ? 'All axes' : names.join(', ');
+      const others = othersBusy === undefined ? 'was not recorded' : `was at most ${othersBusy}`;
+      return (
+        `${subject}: ${cpu}, ${cores} cores, ${threads} threads, ${rounds} processes of ${steps} steps per size. ` +
+        `The load average before the run was ${load}; the number of cores that other programs used during it ${others}.`
+      );
+    })
+    .join('\n\n');
+}
+
 /** @param {string} page @param {Scaling} results */
-export const withScalingTable = (page, results) => withText(page, marks, scalingTable(results));
+export const withScalingTable = (page, results) =>
+  withText(page, marks, `${scalingTable(results)}\n\n${measurements(results)}`);
 
 export function writeScalingTable() {
   const page = new URL('../../docs/engine.md', import.meta.url);

@@ -8,6 +8,7 @@ import { lineSpec, plotSvg } from '@dm/trainer';
 import { optimizer } from './cases.mjs';
 import { runContender } from './run-contender.mjs';
 import { axes, dataAxis, stepAxis } from './scaling-axes.mjs';
+import { busiest, withAxes } from './scaling-results.mjs';
 import { writeScalingTable } from './scaling-table.mjs';
 import { quantile } from './summary.mjs';
 
@@ -61,8 +62,19 @@ async function baseMemory() {
 
 const out = join(import.meta.dirname, 'results/scaling.json');
 const load = loadavg()[0];
-const baseMb = await baseMemory();
 const digits = (/** @type {number} */ value) => Number(value.toPrecision(4));
+const baseMb = await baseMemory();
+/** How an axis was measured. @param {readonly { othersBusy?: number }[]} answers of its processes */
+const runOf = (answers) => ({
+  cpu: cpus()[0]?.model,
+  cores: cpus().length,
+  threads,
+  rounds,
+  steps,
+  load: Number(load.toFixed(1)),
+  othersBusy: busiest(answers),
+  baseMb: digits(baseMb),
+});
 /** @type {import('./scaling-table.mjs').AxisResult[]} */
 const measured = [];
 for (const axis of axes.filter(({ name }) => wanted.includes(name))) {
@@ -92,44 +104,47 @@ for (const axis of axes.filter(({ name }) => wanted.includes(name))) {
       flops: list[0].flops,
     };
   });
-  measured.push({ name: axis.name, expected: axis.expected, memory: axis.memory, points });
+  const run = runOf([...answers.values()].flat());
+  measured.push({ name: axis.name, expected: axis.expected, memory: axis.memory, run, points });
   console.log(axis.name, points);
 }
 if (wanted.includes(stepAxis.name)) {
-  const points = [];
   const small = axes[0].caseOf(4);
+  /** @type {any[]} */
+  const answers = [];
   for (const size of stepAxis.sizes) {
-    const { total, peakMb, parameters, flops } = await ask('scaling.mjs', { steps: size, seconds: 200 }, small);
-    points.push({ size, ms: digits(total), minMs: digits(total), mb: digits(peakMb - baseMb), parameters, flops });
+    answers.push({ size, ...(await ask('scaling.mjs', { steps: size, seconds: 200 }, small)) });
   }
-  measured.push({ name: stepAxis.name, expected: stepAxis.expected, memory: 0, points });
+  const points = answers.map(({ size, total, peakMb, parameters, flops }) => {
+    return { size, ms: digits(total), minMs: digits(total), mb: digits(peakMb - baseMb), parameters, flops };
+  });
+  measured.push({ name: stepAxis.name, expected: stepAxis.expected, memory: 0, run: runOf(answers), points });
   console.log(stepAxis.name, points);
 }
 if (wanted.includes(dataAxis.name)) {
-  /** @type {{ size: number, orderMs: number, batchMs: number }[]} */
+  /** @type {{ size: number, orderMs: number, batchMs: number, othersBusy?: number }[]} */
   const answers = [];
   for (const size of dataAxis.sizes) {
     answers.push({ size, ...(await ask('scaling-data.mjs', { images: size, batch: 64, batches: 100 })) });
   }
   const point = (/** @type {'orderMs' | 'batchMs'} */ key) =>
     answers.map((one) => ({ size: one.size, ms: digits(one[key]), minMs: digits(one[key]) }));
-  measured.push({ name: `${dataAxis.name}: a batch of 64`, expected: 0, points: point('batchMs') });
-  measured.push({ name: `${dataAxis.name}: order of an epoch`, expected: 1, points: point('orderMs') });
+  const run = runOf(answers);
+  measured.push({ name: `${dataAxis.name}: a batch of 64`, expected: 0, run, points: point('batchMs') });
+  measured.push({ name: `${dataAxis.name}: order of an epoch`, expected: 1, run, points: point('orderMs') });
   console.log(answers);
 }
 
-/** @type {import('./scaling-table.mjs').AxisResult[]} */
-const old = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).axes : [];
-const byName = new Map([...old, ...measured].map((axis) => [axis.name, axis]));
-const results = all.flatMap((name) => [...byName.values()].filter((axis) => axis.name.split(':')[0] === name));
-const run = { cpu: cpus()[0]?.model, cores: cpus().length, threads, rounds, steps, load: Number(load.toFixed(1)) };
-writeFileSync(out, `${JSON.stringify({ run, baseMb: digits(baseMb), axes: results }, undefined, 1)}\n`);
+/** @type {import('./scaling-table.mjs').Scaling} */
+const old = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')) : { axes: [] };
+const results = withAxes(old, measured, all);
+writeFileSync(out, `${JSON.stringify(results, undefined, 1)}\n`);
 const plot = await plotSvg(
   lineSpec({
     title: 'Time of a training step, relative to the smallest size',
     x: { title: 'size, relative to the smallest', scale: 'log' },
     y: { title: 'time, relative to the smallest', scale: 'log' },
-    series: results
+    series: results.axes
       .filter(({ points }) => points[0].flops !== undefined)
       .map(({ name, points }) => ({
         name,

@@ -1,9 +1,9 @@
 // Times what depends on the number of images of a dataset in memory. Reads { images, batch, batches } from standard
-// input; prints a line of JSON: { orderMs, batchMs, peakMb }, the order of one epoch and a batch after it (median).
+// input; prints a line of JSON: { orderMs, batchMs, peakMb, cpuSeconds }, the order of one epoch and a batch after it (median).
 import { readFileSync } from 'node:fs';
 import { createMemoryDataset, epochOrder, loadBatch } from '@dm/data';
 import { quantile } from '../summary.mjs';
-import { peakMb } from './repeat.mjs';
+import { cpuSeconds, peakMb } from './repeat.mjs';
 
 const { images, batch, batches } = JSON.parse(readFileSync(0, 'utf8'));
 const shape = /** @type {const} */ ([28, 28, 1]);
@@ -26,4 +26,11 @@ for (let i = 0; i < batches; i++) {
   await loadBatch(dataset, { seed: 0, step: i, batchSize: batch });
   times.push(performance.now() - start);
 }
-console.log(JSON.stringify({ orderMs: Math.min(...orders), batchMs: quantile(times, 0.5), peakMb: peakMb() }));
+console.log(
+  JSON.stringify({
+    orderMs: Math.min(...orders),
+    batchMs: quantile(times, 0.5),
+    peakMb: peakMb(),
+    cpuSeconds: cpuSeconds(),
+  }),
+);
