@@ -8,7 +8,7 @@ import {
   type ConfidenceInterval,
   type StageResults,
 } from '@dm/experiments';
-import type { MomentumResult } from './run-trial.js';
+import type { MomentumResult, PathResult } from './run-trial.js';
 
 /** A grid point; `loss` is null if the run diverged. */
 export interface GridPoint {
@@ -147,33 +147,49 @@ export function stepsToBase(finals: BetaFinals, base: BetaFinals): StepsToValue[
 
 export type DirectionKind = 'eigenvectors' | 'random';
 
+/** Relative error of Hessian-vector products above which eigenvectors are not used, as in the experiment `landscape`. */
+const MAX_HESSIAN_ERROR = 0.05;
+
+const isExact = ({ hessianError }: PathResult): boolean => hessianError !== null && hessianError <= MAX_HESSIAN_ERROR;
+
+/** The paths of all seeds whose Hessian-vector products are exact enough. */
+const exactPaths = ({ results }: BetaFinals): PathResult[] =>
+  results.flatMap(({ path }) => path ?? []).filter((path) => isExact(path));
+
+/** Number of seeds whose oscillation is left out, since their Hessian-vector products are too inexact. */
+export const inexactSeeds = ({ results }: BetaFinals): number =>
+  results.flatMap(({ path }) => path ?? []).filter((path) => !isExact(path)).length;
+
+/** The largest error of Hessian-vector products over the seeds; null if one is not finite, undefined if none is measured. */
+export function largestHessianError({ results }: BetaFinals): number | null | undefined {
+  const errors = results.flatMap(({ path }) => (path === undefined ? [] : [path.hessianError]));
+  if (errors.length === 0) return undefined;
+  return errors.reduce((most, error) => (most === null || error === null ? null : Math.max(most, error)));
+}
+
 /** The most negative autocorrelation, mean over the directions of each seed, with an interval over seeds. */
-export function lowestAutocorrelation({ results }: BetaFinals, kind: DirectionKind): ConfidenceInterval | undefined {
-  return overSeeds(results, ({ path }) => path && meanOf(path[kind].map(({ lowest }) => lowest)));
+export function lowestAutocorrelation(finals: BetaFinals, kind: DirectionKind): ConfidenceInterval | undefined {
+  return overSeeds(finals, (path) => meanOf(path[kind].map(({ lowest }) => lowest)));
 }
 
 /** The same along eigenvectors minus along random directions, paired by seed. */
-export function excessOscillation({ results }: BetaFinals): ConfidenceInterval | undefined {
+export function excessOscillation(finals: BetaFinals): ConfidenceInterval | undefined {
   return overSeeds(
-    results,
-    ({ path }) =>
-      path && meanOf(path.eigenvectors.map(({ lowest }) => lowest)) - meanOf(path.random.map(({ lowest }) => lowest)),
+    finals,
+    (path) => meanOf(path.eigenvectors.map(({ lowest }) => lowest)) - meanOf(path.random.map(({ lowest }) => lowest)),
   );
 }
 
 /** Length of the path / distance between its ends: geometric mean over directions and seeds. */
-export function lengthRatio({ results }: BetaFinals, kind: DirectionKind): number | undefined {
-  const ratios = results.flatMap(
-    ({ path }) => path?.[kind].map(({ lengthRatio: ratio }) => Math.log(ratio ?? Infinity)) ?? [],
+export function lengthRatio(finals: BetaFinals, kind: DirectionKind): number | undefined {
+  const ratios = exactPaths(finals).flatMap((path) =>
+    path[kind].map(({ lengthRatio: ratio }) => Math.log(ratio ?? Infinity)),
   );
   return ratios.length === 0 ? undefined : Math.exp(meanOf(ratios));
 }
 
-function overSeeds(
-  results: readonly MomentumResult[],
-  of: (result: MomentumResult) => number | undefined,
-): ConfidenceInterval | undefined {
-  const values = results.map(of).filter((value) => value !== undefined);
+function overSeeds(finals: BetaFinals, of: (path: PathResult) => number): ConfidenceInterval | undefined {
+  const values = exactPaths(finals).map(of);
   return values.length === 0 ? undefined : confidenceInterval(values);
 }
 

@@ -80,6 +80,29 @@ it('concludes that a large momentum is slow if it is, with slope, steps, and osc
   expect(figures.map(({ name }) => name)).toEqual(['loss-by-learning-rate', 'oscillation']);
 });
 
+it('leaves seeds with inexact Hessian-vector products out of the oscillation', () => {
+  const withErrors = (...errors: readonly (number | null)[]) =>
+    byArm(
+      [...finals(() => 0).values()]
+        .flat()
+        .map((result) =>
+          result.recipe.optimizer.momentum === 0.9
+            ? { ...result, path: { ...result.path!, hessianError: errors[result.seed]! } }
+            : result,
+        ),
+    );
+  const of = (...errors: readonly (number | null)[]) => {
+    const { tables, numbers, sentences } = momentumGrid.conclude({ grid, final: withErrors(...errors) }, 'laptop');
+    const { n } = (numbers['oscillation'] as Record<string, { n: number } | undefined>)['0.9'] ?? { n: 0 };
+    const error = tables[2]!.rows.find(([beta1]) => beta1 === '0.9')!.at(-1);
+    return { n, error, isReported: sentences.join(' ').includes(`${3 - n} with beta1 0.9.`) };
+  };
+  expect(of(0.01, 0.05, 0.02)).toEqual({ n: 3, error: '0.0500', isReported: false });
+  expect(of(0.01, 0.051, 0.02)).toEqual({ n: 2, error: '0.0510', isReported: true });
+  expect(of(0.01, null, 0.02)).toEqual({ n: 2, error: 'not finite', isReported: true });
+  expect(of(null, null, null)).toEqual({ n: 0, error: 'not finite', isReported: true });
+});
+
 it('concludes that it is not if the losses are equal', () => {
   // Deviations of both signs: with three seeds no interval excludes 1.
   const noise = [0.01, -0.01, 0];

@@ -18,6 +18,8 @@ import {
   finalLoss,
   finalsByBeta,
   gridPoints,
+  largestHessianError,
+  inexactSeeds,
   lengthRatio,
   lowestAutocorrelation,
   pairedLogRatio,
@@ -103,6 +105,7 @@ function conclude(results: Readonly<Record<string, StageResults<MomentumResult>>
             ...divergedSentences(diverged),
             ...slopeSentences(slope, best),
             ...oscillationSentences(finals),
+            ...inexactSentences(finals),
           ]),
       ...(scale === 'laptop'
         ? [
@@ -187,6 +190,15 @@ function oscillationSentences(finals: readonly BetaFinals[]): string[] {
       ];
 }
 
+function inexactSentences(finals: readonly BetaFinals[]): string[] {
+  const some = finals.filter((one) => inexactSeeds(one) > 0);
+  if (some.length === 0) return [];
+  const counts = some.map((one) => `${inexactSeeds(one)} with beta1 ${one.beta1}`).join(', ');
+  return [
+    `Seeds whose oscillation is left out, since the error of their Hessian-vector products is above 0.05: ${counts}.`,
+  ];
+}
+
 function gridTable(points: readonly GridPoint[], best: readonly BestRate[]): Table {
   const lrs = [...new Set(points.map(({ lr }) => lr))].toSorted((a, b) => a - b);
   const cell = (beta1: number, lr: number): string => {
@@ -255,7 +267,7 @@ function oscillationTable(finals: readonly BetaFinals[]): Table {
       formatOptional(excessOscillation(one)),
       text(lengthRatio(one, 'eigenvectors')),
       text(lengthRatio(one, 'random')),
-      text(Math.max(...one.results.map(({ path }) => path?.hessianError ?? 0))),
+      formatError(largestHessianError(one)),
     ]),
   };
 }
@@ -301,6 +313,11 @@ function oscillationFigure(finals: readonly BetaFinals[]): Figure[] {
 
 function formatOptional(value: ConfidenceInterval | undefined): string {
   return value === undefined ? '' : formatInterval(value);
+}
+
+function formatError(error: number | null | undefined): string {
+  if (error === undefined) return '';
+  return error === null ? 'not finite' : error.toPrecision(3);
 }
 
 function formatSteps({ steps, bound }: StepsToValue): string {

@@ -23,10 +23,10 @@ export interface Reading {
 }
 
 export interface PathResult {
-  /** The largest eigenvalues of the Hessian at the last step, with the error bounds of Lanczos. */
-  readonly eigenvalues: readonly { readonly value: number; readonly residual: number }[];
-  /** Relative error of Hessian-vector products. */
-  readonly hessianError: number;
+  /** The largest eigenvalues of the Hessian at the last step, with the error bounds of Lanczos; null if not finite. */
+  readonly eigenvalues: readonly { readonly value: number | null; readonly residual: number | null }[];
+  /** Relative error of Hessian-vector products; null if it is not finite. */
+  readonly hessianError: number | null;
   /** Along each eigenvector, and along each random direction. */
   readonly eigenvectors: readonly Oscillation[];
   readonly random: readonly Oscillation[];
@@ -120,10 +120,10 @@ async function measurePath(
   const along = (direction: FlatVector) => measureOscillation(path, direction, size.lags);
   return {
     eigenvalues: spectrum.largest.map(({ value, residual }) => ({
-      value: rounded(value)!,
-      residual: rounded(residual)!,
+      value: rounded(value),
+      residual: rounded(residual),
     })),
-    hessianError: rounded(Math.max(spectrum.error.stepError, spectrum.error.largest))!,
+    hessianError: rounded(Math.max(spectrum.error.stepError, spectrum.error.largest)),
     eigenvectors: spectrum.largest.map((_, k) => along(spectrum.eigenvector(k))),
     random: randomDirections(setup.layout.size, DIRECTIONS, seed).map(along),
   };
@@ -137,6 +137,7 @@ function rounded(value: number): number | null {
 export function summarize({ readings, divergedAt, path }: MomentumResult): string {
   if (divergedAt !== undefined) return `diverged at step ${divergedAt}`;
   const last = readings.at(-1);
-  const top = path === undefined ? '' : `, top eigenvalue ${path.eigenvalues[0]!.value.toPrecision(3)}`;
+  const top =
+    path === undefined ? '' : `, top eigenvalue ${path.eigenvalues[0]!.value?.toPrecision(3) ?? 'not finite'}`;
   return `geometric mean of the loss ${last?.ema?.toPrecision(4)} (EMA), ${last?.raw?.toPrecision(4)} (raw)${top}`;
 }
