@@ -66,8 +66,8 @@ async function command<T extends AnyTrial, R extends AnyResult>(
   });
   const scale = oneOf(values.scale);
   const minutes = values.report ? 0 : positive('minutes', values.minutes);
-  const workers = positive('workers', values.workers);
-  const engine = { name: values.engine, threads: positive('threads', values.threads) };
+  const workers = count('workers', values.workers);
+  const engine = { name: values.engine, threads: count('threads', values.threads) };
   // A smoke run must not reuse the results of an earlier one.
   const store = openStore<T, R>(join(home, 'results', scale), { fresh: scale === 'smoke', accepts });
   const until = performance.now() + minutes * 60_000;
@@ -168,6 +168,14 @@ function oneOf(scale: string): Scale {
 function positive(name: string, text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new Error(`--${name} must be a number above 0, got ${text}.`);
+  return value;
+}
+
+function count(name: string, text: string): number {
+  const value = Number(text);
+  if (!(Number.isInteger(value) && value >= 1)) {
+    throw new Error(`--${name} must be an integer of at least 1, got ${text}.`);
+  }
   return value;
 }
 

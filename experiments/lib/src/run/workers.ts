@@ -64,8 +64,10 @@ export interface WorkerOptions<T extends AnyTrial, R extends AnyResult> {
 }
 
 /**
- * Runs the trials and returns how many were not started because of the time limit.
- * @throws {Error} if a worker fails: the first error
+ * Runs the trials and returns how many were not started because of the time limit. If a trial fails, no others are
+ * started, and those in progress finish.
+ *
+ * @throws {Error} afterwards, if a trial or its `onDone` failed: the first error
  */
 export async function runTrials<T extends AnyTrial, R extends AnyResult>(
   trials: readonly T[],
@@ -73,21 +75,27 @@ export async function runTrials<T extends AnyTrial, R extends AnyResult>(
 ): Promise<number> {
   const waiting = [...trials];
   const children: ChildProcess[] = [];
+  const errors: unknown[] = [];
   const life = async (): Promise<void> => {
     if (waiting.length === 0) return;
     const child = fork(process.argv[1]!, { env: { ...process.env, [WORKER_ENV]: JSON.stringify(engine) } });
     children.push(child);
-    while (waiting.length > 0 && performance.now() < until) {
+    while (errors.length === 0 && waiting.length > 0 && performance.now() < until) {
       const trial = waiting.shift()!;
-      onDone(trial, await request<R>(child, trial));
+      try {
+        onDone(trial, await request<R>(child, trial));
+      } catch (error) {
+        errors.push(error);
+      }
     }
-    child.disconnect();
+    if (child.connected) child.disconnect();
   };
   try {
     await Promise.all(Array.from({ length: workers }, life));
   } finally {
     for (const child of children) if (child.connected) child.kill();
   }
+  if (errors.length > 0) throw errors[0];
   return waiting.length;
 }
 
