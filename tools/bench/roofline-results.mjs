@@ -39,8 +39,8 @@ const bestOf = (list) => ({
 });
 
 /**
- * Adds cases to the results of a processor with a number of threads; cases of the same name are replaced. Its older rates
- * count if they are better.
+ * Adds cases to the results of a processor with a number of threads; cases of the same name are replaced. Its older
+ * rates count if they are better.
  *
  * @param {readonly Roofline[]} machines
  * @param {{ cpu: string, threads: number }} machine

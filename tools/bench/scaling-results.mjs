@@ -4,7 +4,7 @@
 /** @typedef {import('./scaling-table.mjs').AxisResult} AxisResult */
 
 /**
- * Replaces axes by name. Others are kept with their own `run`; older ones without it keep the `run` of the file.
+ * Replaces axes by name. Others retain their own `run`; older ones without it retain the `run` of the file.
  *
  * @param {Scaling} old
  * @param {readonly AxisResult[]} measured

@@ -5,8 +5,8 @@ import { summarize } from '../bench/summary.mjs';
 /** @typedef {import('../bench/run-contender.mjs').Timed & { peakDeviceMb?: number }} Timed */
 
 /**
- * Largest relative difference of the first call's result from the first contender's. Half precision rounds products to 8
- * or 11 bits; TF32 is below the bound of float32.
+ * Largest relative difference of the first call's result from the first contender's. Half precision rounds products to
+ * 8 or 11 bits; TF32 is below the bound of float32.
  */
 const tolerance = { float32: 1e-3, half: 2e-2 };
 

@@ -147,7 +147,7 @@ export function stepsToBase(finals: BetaFinals, base: BetaFinals): StepsToValue[
 
 export type DirectionKind = 'eigenvectors' | 'random';
 
-/** Relative error of Hessian-vector products above which eigenvectors are not used, as in the experiment `landscape`. */
+/** Relative error of Hessian-vector products above which eigenvectors are not used, as in experiment `landscape`. */
 const MAX_HESSIAN_ERROR = 0.05;
 
 const isExact = ({ hessianError }: PathResult): boolean => hessianError !== null && hessianError <= MAX_HESSIAN_ERROR;
@@ -160,7 +160,7 @@ const exactPaths = ({ results }: BetaFinals): PathResult[] =>
 export const inexactSeeds = ({ results }: BetaFinals): number =>
   results.flatMap(({ path }) => path ?? []).filter((path) => !isExact(path)).length;
 
-/** The largest error of Hessian-vector products over the seeds; null if one is not finite, undefined if none is measured. */
+/** The largest error of Hessian-vector products over seeds: null if one is not finite, undefined if none is known. */
 export function largestHessianError({ results }: BetaFinals): number | null | undefined {
   const errors = results.flatMap(({ path }) => (path === undefined ? [] : [path.hessianError]));
   if (errors.length === 0) return undefined;

@@ -59,8 +59,8 @@ export interface PlannedAnalysis extends Analysis {
 }
 
 /**
- * Analyzes the finals at hand; once the first stage (seeds 101 to 104) is complete, only whole stages: another seed must
- * not change the verdict on its own.
+ * Analyzes the finals at hand; once the first stage (seeds 101 to 104) is complete, only whole stages: another seed
+ * must not change the verdict on its own.
  */
 export function analysisOf({ parts }: Plan, size: Size, references: References): PlannedAnalysis {
   const stages = parts.filter(({ trials }) => trials.some(({ stage }) => stage === 'finals'));

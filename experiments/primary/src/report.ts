@@ -249,7 +249,7 @@ export function valuesSection(done: readonly TrialResult[], references: Referenc
   };
   const rows = [...groups.values()].flatMap((runs) => {
     const [{ prediction, recipe, steps }] = runs as [TrialResult];
-    // Those of the runs that did not fail, and at least the last one.
+    // Of the runs that did not fail, and at least the last one.
     const stepsMeasured = [...new Set([...runs.flatMap(({ points }) => points.map(({ step }) => step)), steps])];
     return stepsMeasured
       .toSorted((a, b) => a - b)

@@ -102,8 +102,8 @@ export interface Results {
   /**
    * The result of a trial; undefined if there is none.
    *
-   * @throws {FileError} `FILE_INVALID` if its file has the result of another trial, or, after tuning, of another plan or
-   *   commit
+   * @throws {FileError} `FILE_INVALID` if its file has the result of another trial, or, after tuning, of another plan
+   *   or commit
    */
   find(trial: Trial): TrialResult | undefined;
   /**

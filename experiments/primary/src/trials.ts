@@ -24,7 +24,7 @@ const learningRates = [5e-4, 1e-3, 2e-3, 4e-3] as const;
 /** Seeds of tuning, of the confirmation of tuned rates, and of the finals: no final uses another's. */
 const tuningSeed = 1;
 const confirmationSeeds = [1, 2] as const;
-export const finalSeeds = [101, 102, 103, 104] as const;
+const finalSeeds = [101, 102, 103, 104] as const;
 /** Seeds of the finals that are added if the intervals are too wide. */
 export const additionalSeeds = [105, 106] as const;
 const secondarySeeds = [101, 102] as const;

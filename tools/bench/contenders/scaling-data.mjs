@@ -1,5 +1,6 @@
 // Times what depends on the number of images of a dataset in memory. Reads { images, batch, batches } from standard
-// input; prints a line of JSON: { orderMs, batchMs, peakMb, cpuSeconds }, the order of one epoch and a batch after it (median).
+// input; prints a line of JSON: { orderMs, batchMs, peakMb, cpuSeconds }, the order of one epoch and a batch after it
+// (median).
 import { readFileSync } from 'node:fs';
 import { createMemoryDataset, epochOrder, loadBatch } from '@dm/data';
 import { quantile } from '../summary.mjs';

@@ -8,8 +8,8 @@ export function groups<T>(items: readonly T[], max: number): T[][] {
 }
 
 /**
- * Means over groups of records, each at the step of its last record, with the last evaluation and validation loss of the
- * group; `records` itself if it has at most `max`.
+ * Means over groups of records, each at the step of its last record, with the last evaluation and validation loss of
+ * the group; `records` itself if it has at most `max`.
  */
 export function downsample(records: readonly MetricsRecord[], max: number): MetricsRecord[] {
   if (records.length <= max) return [...records];
