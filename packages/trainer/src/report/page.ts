@@ -256,7 +256,9 @@ function validationTable(
   { validation: { ranges, rows }, r }: { readonly validation: ValidationData; readonly r: number },
 ): string {
   const heads = Object.keys(rows).map((name) => `<th>${escapeHtml(name)}</th>`);
-  const cell = (value: number | null | undefined) => `<td>${value == null ? '–' : formatNumber(value)}</td>`;
+  const text = (value: number | null | undefined) =>
+    value == null ? '–' : Number.isNaN(value) ? 'NaN' : formatNumber(value);
+  const cell = (value: number | null | undefined) => `<td>${text(value)}</td>`;
   const lines = [...ranges, 'geometric mean'].map(
     (title, b) =>
       `<tr><th>${title}</th>${Object.values(rows)

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { writeValidation } from '../eval/validation/file.js';
 import { makeRun, type MadeRun } from '../testing/run.js';
 import { samplePath } from '../run/run-folder.js';
 import type { PageData } from './browser.js';
@@ -70,6 +71,21 @@ describe('the report of a run', () => {
     }
     const table = /<table id="facts">.*?<\/table>/s.exec(html)![0];
     expect(table).toMatch(/>validation loss<.*<td>0\.000500</s);
+  });
+
+  it('is written for a run whose validation loss became NaN', async () => {
+    const run = await makeRun(folder, 'run', {
+      steps: [10, 20],
+      change: (step) => ({
+        validation: { geometricMean: step === 20 ? NaN : 0.5, buckets: [step === 20 ? NaN : 0.5] },
+      }),
+    });
+    const setting = { buckets: [{ from: -5, to: 5 }], data: 'bars', images: 4, draws: 1 };
+    writeValidation(run.validation, { setting, bounds: null });
+    const html = readFileSync(writeReport([run], join(folder, 'report.html')), 'utf8');
+    expect(html).toMatch(/>validation loss<.*<td>NaN</s);
+    expect(html).toMatch(/>geometric mean<\/th><td>NaN</);
+    expect(html).toContain('"validation":[0.5,null]');
   });
 
   it('counts skipped updates where there were any', async () => {

@@ -56,9 +56,10 @@ it.each([
 });
 
 it('reads null, which JSON has for NaN, as NaN, and writes it as null again in the same order of fields', () => {
-  const text = `${JSON.stringify({ ...record(1), loss: NaN, eval: { FD: NaN }, later: 'field' })}\n`;
+  const validation = { geometricMean: NaN, buckets: [0.5, null] };
+  const text = `${JSON.stringify({ ...record(1), loss: NaN, eval: { FD: NaN }, validation, later: 'field' })}\n`;
   writeFileSync(path, text);
-  expect(readMetrics(path)[0]).toMatchObject({ loss: NaN, eval: { FD: NaN } });
+  expect(readMetrics(path)[0]).toMatchObject({ loss: NaN, eval: { FD: NaN }, validation });
   truncateMetrics(path, 1);
   expect(readFileSync(path, 'utf8')).toBe(text);
 });

@@ -68,9 +68,12 @@ export function readMetrics(path: string): MetricsRecord[] {
   });
 }
 
-/** Converts null back to NaN in number fields. In place, since a new record would have its fields in another order. */
+/**
+ * Converts null back to NaN in number fields, but not in lists, in which null means that nothing was measured. In place,
+ * since a new record would have its fields in another order.
+ */
 function withNaN(record: MetricsRecord): MetricsRecord {
-  for (const fields of [record, record.eval ?? {}] as Record<string, unknown>[]) {
+  for (const fields of [record, record.eval ?? {}, record.validation ?? {}] as Record<string, unknown>[]) {
     for (const [name, value] of Object.entries(fields)) if (value === null) fields[name] = NaN;
   }
   return record;
