@@ -1,7 +1,9 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { MetricsRecord } from '../run/metrics-record.js';
 import { formatDuration } from './duration.js';
 import { createProgress, progressLine } from './progress.js';
+
+afterEach(() => void vi.useRealTimers());
 
 const record: MetricsRecord = {
   step: 250,
@@ -50,4 +52,34 @@ it('keeps one live line below the notes on a terminal, within its width', () => 
 
 it('writes plain lines elsewhere', () => {
   expect(written(false)).toBe(`${progressLine(record, 1000)}\ncheckpoint\n`);
+});
+
+/** What is shown of `record` and 200 steps of 0.2 s after it, every `logEvery`-th of them logged. */
+function afterRecord(isTTY: boolean, logEvery: number): string[] {
+  vi.useFakeTimers();
+  const lines: string[] = [];
+  const write = (text: string) => void lines.push(text.replace('\r\u001B[K', '').trimEnd());
+  const progress = createProgress({ isTTY, columns: 120, write });
+  progress.step({ ...record, eval: { FD: 8 } }, 1000);
+  for (let step = 251; step <= 450; step++) {
+    vi.advanceTimersByTime(200);
+    progress.tick(step, 0.5, 1000);
+    if (step % logEvery === 0) progress.step({ ...record, step, images: 64 * step }, 1000);
+  }
+  progress.end();
+  return lines;
+}
+
+it('keeps the speed on every line of a terminal, with the time left from the step shown', () => {
+  const lines = afterRecord(true, 20);
+  expect(lines).toHaveLength(201 + 10 + 1);
+  for (const line of lines.slice(0, -1)) expect(line).toMatch(/^step +\d+\/1000 .* 320 images\/s  ETA \d/);
+  expect(lines[5]).toMatch(/ 255\/1000 .* 0\.5000 .* 8\.000 .* 2 min 29 s$/);
+});
+
+it('shows a silent stretch elsewhere, without the metrics of another step', () => {
+  const lines = afterRecord(false, 1000);
+  expect(lines).toHaveLength(3);
+  expect(lines[1]).toMatch(/ 350\/1000 .* 0\.5000  320 .* 2 min 10 s$/);
+  expect(lines[2]).toMatch(/ 450\/1000 .* 0\.5000  320 .* 1 min 50 s$/);
 });

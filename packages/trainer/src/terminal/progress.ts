@@ -7,7 +7,10 @@ import { createPhaseView, silenceMs } from './phase-view.js';
 
 export interface Progress {
   readonly onPhase: OnPhase;
-  /** Shows a step of which there may be no log line yet; without a terminal only after 20 s of silence. */
+  /**
+   * Shows a step that may have no log line, with the speed of the last one that has; without a terminal only after 20 s
+   * of silence.
+   */
   tick(step: number, loss: number, totalSteps: number): void;
   /** Shows a logged step. */
   step(record: MetricsRecord, totalSteps: number): void;
@@ -20,7 +23,8 @@ export interface Progress {
 /** Creates a live line on a terminal; otherwise prints one line per record. */
 export function createProgress(stream: TextStream): Progress {
   const screen = createScreen(stream);
-  let [line, printedAt, isLogged] = ['', performance.now(), false];
+  let [line, printedAt] = ['', performance.now()];
+  let logged: MetricsRecord | undefined;
   const phases = createPhaseView(screen, { redraw: () => screen.live(line) });
   const note = (text: string) => {
     printedAt = performance.now();
@@ -34,11 +38,15 @@ export function createProgress(stream: TextStream): Progress {
   return {
     onPhase: phases.onPhase,
     tick(step, loss, totalSteps) {
-      const isSilent = performance.now() - printedAt >= silenceMs;
-      if (isSilent || (screen.isTerminal && !isLogged)) show(stepText(step, loss, totalSteps));
+      if (!screen.isTerminal && performance.now() - printedAt < silenceMs) return;
+      show(
+        logged === undefined ? stepText(step, loss, totalSteps) : progressLine(atStep(logged, step, loss), totalSteps),
+      );
     },
     step(record, totalSteps) {
-      isLogged = true;
+      const { eval: _, ...others } = record;
+      // A permanent line has metrics only at the step that they were measured at.
+      logged = screen.isTerminal ? record : others;
       show(progressLine(record, totalSteps));
     },
     note,
@@ -47,6 +55,11 @@ export function createProgress(stream: TextStream): Progress {
       screen.end('keep');
     },
   };
+}
+
+/** A later step, with the loss of its batch, and everything else as logged in `record`. */
+function atStep(record: MetricsRecord, step: number, loss: number): MetricsRecord {
+  return { ...record, step, images: (step / record.step) * record.images, loss };
 }
 
 /** `step 120/1000  12%  loss 0.1234` */
