@@ -54,6 +54,7 @@ export {
 } from './evaluation/statistics-file.js';
 export {
   checkMetrics,
+  checkSets,
   evaluate,
   type EvaluateOptions,
   type Evaluation,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readNpz, writeNpz } from '@dm/data';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { checkMetrics, evaluate, requiredFeatures } from './evaluate.js';
+import { checkMetrics, checkSets, evaluate, requiredFeatures } from './evaluate.js';
 import { extractFeatures } from './extract-features.js';
 import type { FeatureExtractor } from '../extractors/feature-extractor.js';
 import { featureStatistics } from '../metrics/statistics.js';
@@ -195,6 +195,29 @@ describe('evaluate', () => {
     expect(requiredFeatures(['fid', 'is'])).toEqual({
       generated: { keepFeatures: false, keepLogits: true },
       reference: { keepFeatures: false },
+    });
+  });
+
+  it('refuses sets before their features are extracted', async () => {
+    const extractor = fakeExtractor();
+    const source = images('a', 40, 9);
+    const [kept, bare] = await Promise.all(
+      [true, false].map((keepFeatures) => extractFeatures(images('b', 50, 0), extractor, { keepFeatures })),
+    );
+    checkSets(source, kept!, extractor, ['fid', 'kid']);
+    checkSets(source, bare!, extractor, ['fid']);
+    const lacking = { code: 'FEATURES_MISSING', contains: ['kid', 'b'] };
+    expect(() => checkSets(source, bare!, extractor, ['fid', 'kid'])).toThrowWith(lacking);
+    expect(() => checkSets(bare!, source, extractor, ['kid'])).toThrowWith(lacking);
+    const wide = createArraySource('wide', { shape: [3, 4, 2], data: new Uint8Array(24) });
+    expect(() => checkSets(source, wide, extractor, [])).toThrowWith({
+      code: 'SETS_MISMATCH',
+      contains: ['a', '4x4x1', 'wide of 4x2x1'],
+    });
+    const color = createArraySource('color', { shape: [3, 4, 4, 3], data: new Uint8Array(144) });
+    expect(() => checkSets(source, color, fakeExtractor({ imageShape: [4, 4, 1] }), [])).toThrowWith({
+      code: 'IMAGES_UNSUPPORTED',
+      contains: ['4x4x1', '4x4x3'],
     });
   });
 

@@ -2,6 +2,7 @@ import { checkChoice } from '@dm/ops';
 import { EvalError } from '../errors.js';
 import { checkSameExtractor, type ImageFeatures } from './extract-features.js';
 import type { ExtractorIdentity, FeatureExtractor } from '../extractors/feature-extractor.js';
+import { checkImages } from '../extractors/network-extractor.js';
 import { frechetInfinity } from '../metrics/frechet-infinity.js';
 import { frechetDistance } from '../metrics/frechet.js';
 import { inceptionScore } from '../metrics/inception-score.js';
@@ -10,6 +11,7 @@ import { densityCoverage, precisionRecall } from '../metrics/manifold.js';
 import { memorizedShare } from '../metrics/memorization.js';
 import { slicedWasserstein } from '../metrics/sliced-wasserstein.js';
 import { vendiScore } from '../metrics/vendi.js';
+import type { ImageSource } from '../sources/image-source.js';
 
 /** A metric's value. */
 export interface MetricValue {
@@ -211,6 +213,32 @@ export function checkMetrics(metrics: readonly MetricName[], extractor: FeatureE
   }
 }
 
+/**
+ * Checks two sets before features are extracted, which may take long: their image sizes, and what the metrics need of a
+ * set whose features were extracted earlier.
+ * @throws {EvalError} if the sets differ in image size, the extractor does not take their images, or one of them lacks
+ * features that a metric needs
+ * @throws {RangeError} if a metric is unknown
+ */
+export function checkSets(
+  generated: ImageSource | ImageFeatures,
+  reference: ImageSource | ImageFeatures,
+  extractor: FeatureExtractor,
+  metrics: readonly MetricName[],
+): void {
+  checkSizes(generated, reference);
+  for (const set of [generated, reference]) if (!isExtracted(set)) checkImages(extractor, set.shape);
+  for (const name of metrics) {
+    const metric = metricOf(name);
+    if (isExtracted(generated)) requirePart(name, generated, metric.generated);
+    if (isExtracted(reference)) requirePart(name, reference, metric.reference);
+  }
+}
+
+function isExtracted(set: ImageSource | ImageFeatures): set is ImageFeatures {
+  return 'statistics' in set;
+}
+
 function missing(metric: MetricName, part: string, { name }: { readonly name: string }): Error {
   return new EvalError('FEATURES_MISSING', `${metric} needs ${part}, which the extractor ${name} does not provide.`);
 }
@@ -228,14 +256,14 @@ export function evaluate(
 ): Evaluation {
   const { metrics = ['fid', 'kid'], seed = 0 } = options;
   checkSameExtractor(generated.extractor, reference.extractor, [generated.name, reference.name]);
-  const color = checkShapes(generated, reference);
+  checkSizes(generated, reference);
   const measured = metrics.map((name) => {
     const metric = metricOf(name);
     requirePart(name, generated, metric.generated);
     requirePart(name, reference, metric.reference);
     return metric.measure(generated, reference, seed);
   });
-  const notes = [...color, ...generated.notes, ...reference.notes];
+  const notes = [...colorNotes(generated, reference), ...generated.notes, ...reference.notes];
   return {
     generated: summaryOf(generated),
     reference: summaryOf(reference),
@@ -279,21 +307,23 @@ function requirePart(name: MetricName, set: ImageFeatures, part: Metric['generat
   throw missing(name, part === 'logits' ? 'logits' : 'spatial features', set.extractor);
 }
 
-/**
- * Warnings about the shapes of both sets: extractors convert gray images to color.
- * @throws {EvalError} if the image sizes differ
- */
-function checkShapes(a: ImageFeatures, b: ImageFeatures): string[] {
-  const [[height, width, channels], [otherHeight, otherWidth, otherChannels]] = [a.shape, b.shape];
-  if (height !== otherHeight || width !== otherWidth) {
-    throw new EvalError(
-      'SETS_MISMATCH',
-      `${a.name} has images of ${a.shape.join('x')}, ${b.name} of ${b.shape.join('x')} (height x width x channels). ` +
-        'Resize them to one size first.',
-    );
-  }
-  if (channels === otherChannels) return [];
-  const [gray, color] = channels === 1 ? [a, b] : [b, a];
+/** Any set, whether its features were extracted or not. */
+type Sized = Pick<ImageFeatures, 'name' | 'shape'>;
+
+/** @throws {EvalError} if the image sizes differ */
+function checkSizes(a: Sized, b: Sized): void {
+  if (a.shape[0] === b.shape[0] && a.shape[1] === b.shape[1]) return;
+  throw new EvalError(
+    'SETS_MISMATCH',
+    `${a.name} has images of ${a.shape.join('x')}, ${b.name} of ${b.shape.join('x')} (height x width x channels). ` +
+      'Resize them to one size first.',
+  );
+}
+
+/** Extractors convert gray images to color. */
+function colorNotes(a: Sized, b: Sized): string[] {
+  if (a.shape[2] === b.shape[2]) return [];
+  const [gray, color] = a.shape[2] === 1 ? [a, b] : [b, a];
   return [`${gray.name} is gray and ${color.name} is color: gray images are converted to three equal channels.`];
 }
 

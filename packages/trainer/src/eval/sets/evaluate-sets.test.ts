@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError, imageGrid, openDataset, toFloat, writeNpy, type ImageResize } from '@dm/data';
-import { EvalError } from '@dm/eval';
+import { EvalError, writeStatistics } from '@dm/eval';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateSamples } from '../../sampling/generate-samples.js';
@@ -9,7 +9,7 @@ import { fakeExtractor } from '@dm/eval/testing';
 import { tinyConfig, tinyDit, tinyFolder } from '../../testing/tiny.js';
 import { train } from '../../train.js';
 import { createProgressBar } from '../../terminal/progress-bar.js';
-import { evaluateSets } from './evaluate-sets.js';
+import { evaluateSets, featuresOf } from './evaluate-sets.js';
 import { evaluationLines } from './table.js';
 import { UserError } from '../../errors.js';
 
@@ -66,6 +66,19 @@ describe('evaluateSets', () => {
     expect(notes[0]).toMatch(/cache.*\.npz: .*zip archive.*again/);
   });
 
+  it('goes without a cache that cannot be used', async () => {
+    const expected = await evaluateSets(data, data, options());
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    for (const cache of [join(file, 'eval'), join(folder, 'x'.repeat(300))]) {
+      const notes: string[] = [];
+      const found = await evaluateSets(data, data, { ...options(), cache, onNote: (text) => void notes.push(text) });
+      expect(found).toEqual(expected);
+      expect(notes).toHaveLength(2);
+      for (const part of [data, 'DM_CACHE', '--no-cache']) expect(notes[0]).toContain(part);
+    }
+  });
+
   it('takes all of sets that are there, and shows the numbers as a table', async () => {
     const { count: _, ...all } = options();
     const bytes = Uint8Array.from({ length: 30 * 64 }, (_1, i) => (i * i) % 251);
@@ -85,6 +98,26 @@ describe('evaluateSets', () => {
     const report = await evaluateSets(file, file, { ...options(), metrics: ['memorization'] });
     expect([report.generated.count, report.reference.count]).toEqual([11, 30]);
     expect(report.results).toEqual([{ label: 'memorized', value: 1, better: 'lower' }]);
+  });
+
+  it('refuses a reference before it generates samples', async () => {
+    const wide = join(folder, 'wide.npy');
+    await writeNpy(wide, { shape: [30, 8, 9], data: new Uint8Array(30 * 72) });
+    const bare = join(folder, 'bare.npz');
+    await writeStatistics(bare, await featuresOf(data, { keepFeatures: false }, options()));
+    const batches: string[] = [];
+    const counted = { ...options(), onProgress: (name: string) => void batches.push(name) };
+    for (const [reference, change, expected] of [
+      [data, { count: 24 }, { type: RangeError, contains: ['2 to 23', '24'] }],
+      [wide, {}, { type: EvalError, code: 'SETS_MISMATCH', contains: ['8x8x1', '8x9x1'] }],
+      [bare, {}, { type: EvalError, code: 'FEATURES_MISSING', contains: ['kid', data] }],
+      ['foldr:photos', {}, { type: DataError, contains: 'foldr:photos' }],
+    ] as const) {
+      await expect(evaluateSets(run, reference, { ...counted, ...change })).rejects.toThrowWith(expected);
+      expect(batches).toEqual([]);
+    }
+    await evaluateSets(run, bare, { ...counted, metrics: ['fid'] });
+    expect(batches).toHaveLength(1);
   });
 
   it('refuses what it cannot take, by name', async () => {

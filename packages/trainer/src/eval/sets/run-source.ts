@@ -3,7 +3,6 @@ import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { toBytes } from '@dm/data';
 import type { ImageSource } from '@dm/eval';
 import { classCondition } from '@dm/models';
-import { type Arrays, float32, type NdArray } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { openDenoiser } from '../../setup/open-denoiser.js';
@@ -14,6 +13,7 @@ import {
 } from '../../sampling/generate-samples.js';
 import { createDenoiserSampler } from '../../sampling/denoiser-sampler.js';
 import { readWeights } from '../../checkpoint/pack-state.js';
+import { paddedBatches, rowsOf } from '../padded-batches.js';
 
 export type RunSourceOptions = Pick<
   GenerateSamplesOptions,
@@ -58,11 +58,7 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
     shape,
     length: count,
     async *batches(size) {
-      const rows = Math.min(size, count);
-      for (let start = 0; start < count; start += rows) {
-        const wanted = Math.min(rows, count - start);
-        // Always the same number, repeating the last image: another batch size would be compiled again.
-        const imageIndices = Array.from({ length: rows }, (_, i) => Math.min(start + i, count - 1));
+      for (const { length, indices: imageIndices } of paddedBatches(count, size)) {
         const inputs = rowsOf(conditions.inputs, imageIndices);
         const unconditional = rowsOf(conditions.unconditional, imageIndices);
         const { data } = await sampler.sample({
@@ -73,7 +69,7 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
           unconditional,
           onStep: () => eventLoopTurn(), // for signals and timers
         });
-        yield toBytes(data.subarray(0, (data.length / rows) * wanted));
+        yield toBytes(data.subarray(0, (data.length / imageIndices.length) * length));
       }
     },
     skipped: [],
@@ -83,17 +79,4 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
       await engine.dispose();
     },
   };
-}
-
-function rowsOf(arrays: Arrays, indices: readonly number[]): Arrays {
-  return Object.fromEntries(
-    Object.entries(arrays).map(([name, { shape, data }]): [string, NdArray] => {
-      const width = data.length / shape[0]!;
-      const rows = new Float32Array(indices.length * width);
-      indices.forEach((index, n) =>
-        rows.set((data as Float32Array).subarray(index * width, (index + 1) * width), n * width),
-      );
-      return [name, float32(rows, [indices.length, ...shape.slice(1)])];
-    }),
-  );
 }
