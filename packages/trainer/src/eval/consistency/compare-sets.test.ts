@@ -1,17 +1,21 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { normalBatch } from '@dm/core';
 import { writeNpy } from '@dm/data';
 import { openFolderSource } from '@dm/eval';
+import { oneHot, type Engine } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateSamples } from '../../sampling/generate-samples.js';
 import { fakeExtractor } from '@dm/eval/testing';
-import { tinyConfig, tinyFolder } from '../../testing/tiny.js';
+import { tinyConfig, tinyDit, tinyFolder } from '../../testing/tiny.js';
 import { train } from '../../train.js';
 import { compareSets } from './compare-sets.js';
 import { denoiserAgreement } from './denoisers.js';
 import { consistencyGrid } from './grid.js';
+import { openModel, predictedV } from './predicted-v.js';
 import { openSameNoise } from './same-noise.js';
 import { UserError } from '../../errors.js';
+import { openEngine } from '../../setup/engine.js';
 
 let folder: string;
 let a: string;
@@ -37,8 +41,9 @@ describe('openSameNoise', () => {
     const { images, shape } = await generateSamples({ run: a, count: 6, seed: 2 });
     const file = join(folder, 'a.npy');
     await writeNpy(file, { shape: [...shape], data: images });
-    const { sets, count } = await openSameNoise([a, file, b], { seed: 2 });
+    const { sample, count } = await openSameNoise([a, file, b], { seed: 2 });
     expect(count).toBe(6);
+    const sets = await sample();
     expect(sets.map(({ name }) => name)).toEqual([a, file, b]);
     expect(sets[0]!.samples).toEqual(images);
     expect(sets[1]!.samples).toEqual(images);
@@ -81,6 +86,32 @@ describe('compareSets', () => {
     expect(comparison.pixels.overall.reproducibility!.same.mean).toBeGreaterThanOrEqual(0);
     expect(comparison.denoisers).toHaveLength(3);
   });
+
+  it('refuses denoisers that cannot be compared before it samples', async () => {
+    const phases: string[] = [];
+    const onPhase = ({ name }: { name: string }) => void phases.push(name);
+    const unlabeled = join(folder, 'unlabeled.npy');
+    await writeNpy(unlabeled, { shape: [23, 8, 8, 1], data: new Uint8Array(23 * 64) });
+    const { out: c } = await train({ ...tinyConfig(folder, 1), data: unlabeled, out: join(folder, 'c') });
+    const { out: d } = await train({
+      ...tinyConfig(folder, 1),
+      conditional: true,
+      model: { type: 'dit', ...tinyDit },
+      out: join(folder, 'd'),
+    });
+    const noise = join(folder, 'noise.npy');
+    await writeNpy(noise, { shape: [30, 8, 8, 1], data: new Float32Array(30 * 64) });
+    for (const [sets, change, contains] of [
+      [[a, b], {}, ['23', '64', '--count']],
+      [[a, b], { noise }, ['23', '30', '--count']],
+      [[a, b], { levels: 0 }, ['--levels']],
+      [[c, d], { count: 8 }, ['labels']],
+    ] as const) {
+      const refused = compareSets(sets, { levels: 1, ...change, onPhase, extractor: fakeExtractor() });
+      await expect(refused).rejects.toThrowWith({ ...option, contains });
+      expect(phases).toEqual([]);
+    }
+  });
 });
 
 describe('denoiserAgreement', () => {
@@ -103,6 +134,41 @@ describe('denoiserAgreement', () => {
       ...option,
       contains: ['--levels', 'at least 1', '0'],
     });
+  });
+});
+
+describe('predictedV', () => {
+  it('calls the model with 64 rows at most, with the results of one batch', async () => {
+    const model = openModel(a, {});
+    const count = 70;
+    const indices = Array.from({ length: count }, (_, i) => i);
+    const [images, noise] = [0, 1].map((seed) => normalBatch({ seed, stream: 'evaluation', indices }, [8, 8, 1]));
+    const engine = await openEngine('tfjs-cpu');
+    const rows: number[] = [];
+    const counting: Engine = {
+      ...engine,
+      compile(program, options) {
+        const compiled = engine.compile(program, options);
+        const run: typeof compiled.run = (state, inputs) => {
+          rows.push(inputs['images']!.shape[0]!);
+          return compiled.run(state, inputs);
+        };
+        return { load: (arrays) => compiled.load(arrays), dispose: () => compiled.dispose(), run };
+      },
+    };
+    const cond = oneHot(
+      indices.map((i) => i % 2),
+      2,
+    );
+    const inputs = { images: images!, noise: noise!, cond };
+    const chunked = await predictedV(model, counting, inputs, [1, -1]);
+    expect(rows).toEqual([64, 64, 64, 64]);
+    const whole = await predictedV(model, engine, inputs, [1, -1], { rows: count });
+    for (const [k, v] of whole.entries()) {
+      expect(v).toHaveLength(count * 64);
+      expect(Math.max(...v.map((value, i) => Math.abs(value - chunked[k]![i]!)))).toBeLessThan(1e-6);
+    }
+    await engine.dispose();
   });
 });
 

@@ -9,7 +9,7 @@ import {
   type PairMetricName,
   type SampleSet,
 } from '@dm/eval';
-import { denoiserAgreement, type LevelAgreement } from './denoisers.js';
+import { prepareDenoiserAgreement, type LevelAgreement } from './denoisers.js';
 import { openSameNoise, type SameNoiseOptions } from './same-noise.js';
 
 export interface CompareSetsOptions extends SameNoiseOptions {
@@ -37,13 +37,20 @@ export interface SetsComparison {
 /** Side of the SSIM window in pixels. */
 const ssimWindow = 7;
 
-/** Compares sets (runs, checkpoints and .npy files of samples), all from the same noise. */
+/**
+ * Compares sets (runs, checkpoints and .npy files of samples), all from the same noise.
+ *
+ * @throws {UserError} before any sampling step, if the sets cannot be compared
+ */
 export async function compareSets(specs: readonly string[], options: CompareSetsOptions = {}): Promise<SetsComparison> {
   const { extractor, levels, seed = 0, threshold, onProgress } = options;
-  const { sets, shape, count } = await openSameNoise(specs, {
+  const { sample, shape, count } = await openSameNoise(specs, {
     ...options,
     ...(onProgress !== undefined && { onSet: (name: string) => onProgress(name, 0, 1) }),
   });
+  const compareDenoisers =
+    levels === undefined ? undefined : await prepareDenoiserAgreement(specs, { ...options, levels, count, seed });
+  const sets = await sample();
   const common = { seed, ...(threshold !== undefined && { threshold }) };
   const all: readonly PairMetricName[] = ['cosine', 'mae', 'psnr', 'ssim'];
   const fitting = all.filter((name) => name !== 'ssim' || Math.min(shape[0], shape[1]) >= ssimWindow);
@@ -57,8 +64,7 @@ export async function compareSets(specs: readonly string[], options: CompareSets
       metrics: ['cosine'],
     }),
   };
-  const denoisers =
-    levels === undefined ? undefined : await denoiserAgreement(specs, { ...options, levels, count, seed });
+  const denoisers = await compareDenoisers?.();
   return { sets, shape, count, pixels, ...(features && { features }), ...(denoisers && { denoisers }) };
 }
 

@@ -1,24 +1,14 @@
 /** Agreement of denoisers at each noise level on the same noisy images, independent of any sampler. */
-import { addNoise, conversion, inputScale, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
+import { logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
 import { readValues } from '@dm/data';
 import { selectIndices, consistency, type PairReport, type SampleSet } from '@dm/eval';
-import { namedParameters } from '@dm/models';
 import { type Arrays, float32, type NdArray, oneHot } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
-import * as tf from '@tensorflow/tfjs-core';
-import { predictionOptions, type Denoiser } from '../../setup/denoiser.js';
-import { levelOfLogSnr } from '../../setup/noise-process.js';
-import { openDenoiser } from '../../setup/open-denoiser.js';
+import type { Denoiser } from '../../setup/denoiser.js';
 import { openData } from '../../setup/open-training-setup.js';
-import {
-  readSelectedCheckpoint,
-  samplingConfig,
-  type GenerateSamplesOptions,
-} from '../../sampling/generate-samples.js';
-import { readWeights } from '../../checkpoint/pack-state.js';
-import { outputParts } from '../../step/denoising-losses.js';
-import { runOrCheckpoint } from '../../checkpoint/resolve.js';
+import type { GenerateSamplesOptions } from '../../sampling/generate-samples.js';
+import { openModel, predictedV, type OpenedModel } from './predicted-v.js';
 
 export interface DenoiserOptions extends Pick<
   GenerateSamplesOptions,
@@ -45,26 +35,34 @@ export interface LevelAgreement {
   readonly overall: PairReport;
 }
 
-interface Opened {
-  readonly name: string;
-  readonly denoiser: Denoiser;
-  readonly weights: Arrays;
-}
-
 /**
  * Every model denoises the same images with the same noise, using its EMA weights. Compares v = alpha epsilon - sigma x_0
  * (Salimans & Ho 2022, arXiv:2202.00512) after subtracting the mean over the images. Unlike epsilon at high noise or x_0 at
  * low noise, v is never a copy of the input, on which all models would agree.
  *
- * @throws {UserError} if the models take images of different shapes, or share no noise level
+ * @throws {UserError} if the models take images of different shapes, or share no noise level, or the data has too few
+ *   images or no labels
  */
 export async function denoiserAgreement(
   specs: readonly string[],
   options: DenoiserOptions = {},
 ): Promise<LevelAgreement[]> {
+  const measure = await prepareDenoiserAgreement(specs, options);
+  return measure();
+}
+
+/**
+ * Opens the models and reads the images; the result computes `denoiserAgreement`.
+ *
+ * @throws {UserError} as `denoiserAgreement`, before any computation
+ */
+export async function prepareDenoiserAgreement(
+  specs: readonly string[],
+  options: DenoiserOptions,
+): Promise<() => Promise<LevelAgreement[]>> {
   const { levels = 10, count = 64, seed = 0, onPhase, onProgress } = options;
   if (!Number.isInteger(levels) || levels < 1) throw new UserError(`--levels must be at least 1, got ${levels}.`);
-  const models = specs.map((spec) => open(spec, options));
+  const models = specs.map((spec) => openModel(spec, options));
   const first = models[0]!.denoiser;
   const shape = first.model.inputShape;
   for (const { name, denoiser } of models) {
@@ -75,80 +73,40 @@ export async function denoiserAgreement(
       );
     }
   }
+  const chosen = sharedLevels(models, levels);
   const { images, labels } = await dataOf(first, count, seed);
   const noise = normalBatch({ seed, stream: 'evaluation', indices: Array.from({ length: count }, (_, i) => i) }, shape);
-  const chosen = sharedLevels(models, levels);
+  const inputs = models.map(({ denoiser }) => ({ images, noise, ...conditions(denoiser, labels) }));
 
-  // outputs[level][model]. One engine at a time, since two of them compete for the processor.
-  const outputs: SampleSet[][] = chosen.map(() => []);
-  for (const { name, denoiser, weights } of models) {
-    const { config, model } = denoiser;
-    const engine = await openEngine(config.engine, { ...engineOptions(config), onPhase });
-    try {
-      const program = engine.compile(
-        (state, inputs) => {
-          const { images: x0, noise: epsilon, alpha, sigma, t } = inputs;
-          const x = addNoise(x0!, epsilon!, { alpha: alpha!, sigma: sigma! });
-          const cond = model.numClasses > 0 ? { cond: inputs['cond']! } : {};
-          return {
-            outputs: {
-              x,
-              output: outputParts(
-                model.apply(namedParameters(denoiser, state['params']!, state), tf.mul(x, inputs['scale']!), t!, cond),
-                x,
-              )[0],
-            },
-          };
-        },
-        { name: 'denoiser' },
-      );
-      const handle = await program.load(weights);
-      const cond = conditions(denoiser, labels);
-      for (const [k, logSnr] of chosen.entries()) {
-        const level = levelOfLogSnr(denoiser, logSnr);
-        const each = (value: number) => float32(new Float32Array(count).fill(value));
-        const prediction = config.diffusion.prediction.type;
-        const ofPrediction = predictionOptions(config.diffusion);
-        const scale = float32([inputScale(prediction, level, ofPrediction)], []);
-        const inputs = {
-          images,
-          noise,
-          t: each(level.t),
-          alpha: each(level.alpha),
-          sigma: each(level.sigma),
-          scale,
-          ...cond,
-        };
-        const { x, output } = await program.run(handle, inputs);
-        const toV = conversion(prediction, 'v', level, ofPrediction);
-        outputs[k]!.push({ name, samples: combined(toV, x!, output!) });
-        onProgress?.(name, k + 1, chosen.length);
+  return async () => {
+    // outputs[level][model]. One engine at a time, since two of them compete for the processor.
+    const outputs: SampleSet[][] = chosen.map(() => []);
+    for (const [m, model] of models.entries()) {
+      const { name, denoiser } = model;
+      const { config } = denoiser;
+      const engine = await openEngine(config.engine, { ...engineOptions(config), onPhase });
+      try {
+        const predicted = await predictedV(model, engine, inputs[m]!, chosen, {
+          onLevel: (done) => onProgress?.(name, done, chosen.length),
+        });
+        for (const [k, samples] of predicted.entries()) outputs[k]!.push({ name, samples });
+      } finally {
+        await engine.dispose();
       }
-      handle.dispose();
-      await program.dispose();
-    } finally {
-      await engine.dispose();
     }
-  }
-  return chosen.map((logSnr, k) => {
-    const { pairs, overall } = consistency(outputs[k]!, { shape, metrics: ['cosine', 'mae'], seed });
-    const timesteps = models.map(({ denoiser }) => timestepOfLogSnr(denoiser.noiseSchedule, logSnr));
-    return { logSnr, timesteps, pairs, overall };
-  });
-}
-
-function open(spec: string, options: DenoiserOptions): Opened {
-  const asked = { ...options, ...runOrCheckpoint(spec) };
-  const checkpoint = readSelectedCheckpoint(asked);
-  const denoiser = openDenoiser(samplingConfig(checkpoint, asked));
-  return { name: spec, denoiser, weights: readWeights(denoiser, checkpoint, 'ema') };
+    return chosen.map((logSnr, k) => {
+      const { pairs, overall } = consistency(outputs[k]!, { shape, metrics: ['cosine', 'mae'], seed });
+      const timesteps = models.map(({ denoiser }) => timestepOfLogSnr(denoiser.noiseSchedule, logSnr));
+      return { logSnr, timesteps, pairs, overall };
+    });
+  };
 }
 
 /**
  * Log-SNRs at the centers of `levels` equal parts of the first model's timesteps, except those outside the schedule of
  * another model and SNR 0, which is pure noise.
  */
-function sharedLevels(models: readonly Opened[], levels: number): number[] {
+function sharedLevels(models: readonly OpenedModel[], levels: number): number[] {
   const all = models.map(({ denoiser }) => logSnrs(denoiser.noiseSchedule));
   const { numTimesteps } = models[0]!.denoiser.noiseSchedule;
   const high = Math.min(...all.map((values) => values[0]!));
@@ -160,14 +118,25 @@ function sharedLevels(models: readonly Opened[], levels: number): number[] {
   return shared;
 }
 
-/** Images of the run's data, float32 [count, H, W, C], with their labels if there are any. */
+/**
+ * Images of the run's data, float32 [count, H, W, C], with their labels if there are any.
+ *
+ * @throws {UserError} `OPTION_INVALID` if there are fewer
+ */
 async function dataOf(
   { config }: Denoiser,
   count: number,
   seed: number,
 ): Promise<{ images: NdArray; labels: Int32Array | undefined }> {
   const dataset = await openData(config);
-  const { images, labels } = await readValues(dataset, selectIndices(dataset.name, dataset.length, { count, seed }));
+  const { name, length } = dataset;
+  if (count > length) {
+    throw new UserError(
+      `The denoisers are compared on as many images as there are samples: ${name} has ${length}, but ${count} are needed. ` +
+        `Give --count ${length} or less.`,
+    );
+  }
+  const { images, labels } = await readValues(dataset, selectIndices(name, length, { count, seed }));
   return { images: float32(images, [count, ...dataset.shape]), labels };
 }
 
@@ -177,13 +146,4 @@ function conditions({ model }: Denoiser, labels: Int32Array | undefined): Arrays
   if (labels === undefined)
     throw new UserError('A conditional model needs class labels, which the data does not have.');
   return { cond: oneHot(labels, model.condDim) };
-}
-
-/** x · x_t + output · F per pixel; if the output has extra channels (a learned variance), they are ignored. */
-function combined(to: { readonly x: number; readonly output: number }, x: NdArray, output: NdArray): Float32Array {
-  const [channels, outputChannels] = [x.shape.at(-1)!, output.shape.at(-1)!];
-  return (x.data as Float32Array).map((value, i) => {
-    const pixel = Math.floor(i / channels);
-    return to.x * value + to.output * output.data[pixel * outputChannels + (i % channels)]!;
-  });
 }

@@ -11,27 +11,32 @@ import {
   type GenerateSamplesOptions,
 } from '../../sampling/generate-samples.js';
 import { runOrCheckpoint } from '../../checkpoint/resolve.js';
+import { openDenoiser } from '../../setup/open-denoiser.js';
+
+/** Default number of samples per set. */
+const defaultSamples = 64;
 
 export interface SameNoiseOptions extends Pick<
   GenerateSamplesOptions,
   'best' | 'noise' | 'seed' | 'steps' | 'sampler' | 'engine' | 'device' | 'threads' | 'onNote' | 'onPhase'
 > {
-  /** Samples per set. Default: as many as the shortest file of samples has, or 64 if there are no files. */
+  /** Samples per set. Default: as many as the shortest file of samples has, or else the noise, or 64. */
   readonly count?: number;
   /** Called before the samples of a run are generated. */
   readonly onSet?: (name: string) => void;
 }
 
 export interface SameNoiseSets {
-  readonly sets: readonly SampleSet[];
   /** [H, W, C] */
   readonly shape: readonly [number, number, number];
   readonly count: number;
+  /** Generates the samples of runs, and returns all sets. */
+  readonly sample: () => Promise<readonly SampleSet[]>;
 }
 
 /**
  * Samples of runs and checkpoints from the noise of one seed or one file, and `.npy` files of samples, which the caller must
- * have generated from the same noise. Pixels are in [-1, 1].
+ * have generated from the same noise. Pixels are in [-1, 1]. Nothing is generated before `sample`.
  *
  * @throws {UserError} if shapes or counts do not match; the message names the set
  */
@@ -40,48 +45,67 @@ export async function openSameNoise(specs: readonly string[], options: SameNoise
   const repeated = specs.find((spec, i) => specs.indexOf(spec) !== i);
   if (repeated !== undefined) throw new UserError(`${repeated} is given twice.`);
   const { count: asked, onSet, ...sampling } = options;
-  for (const spec of specs) if (!isFile(spec)) checkImages(spec, options);
+  const shapes = new Map<string, readonly number[]>();
+  for (const spec of specs) if (!isFile(spec)) shapes.set(spec, imageShape(spec, options));
   const files = new Map<string, { data: Float32Array; shape: readonly number[] }>();
   for (const spec of specs) if (isFile(spec)) files.set(spec, await readSamples(spec));
-  // Files determine how many samples a run has to generate.
-  const lengths = [...files.values()].map(({ shape }) => shape[0]!);
-  const count = asked ?? (lengths.length > 0 ? Math.min(...lengths) : undefined);
-
-  const sets: { name: string; samples: Float32Array; shape: readonly number[] }[] = [];
-  for (const spec of specs) {
-    const file = files.get(spec);
-    if (file !== undefined) {
-      const [length, ...shape] = file.shape;
-      if (count! > length!) throw new UserError(`${spec} has ${length} samples; ${count} were asked for.`);
-      const size = file.data.length / length!;
-      sets.push({ name: spec, samples: file.data.subarray(0, count! * size), shape });
-      continue;
-    }
-    onSet?.(spec);
-    const { images, shape } = await inPhase(sampling.onPhase, `sampling ${spec}`, () =>
-      generateSamples({ ...sampling, ...runOrCheckpoint(spec), ...(count !== undefined && { count }) }),
-    );
-    sets.push({ name: spec, samples: images, shape: shape.slice(1) });
+  const count = asked ?? (await defaultCount([...files.values()], options));
+  for (const [spec, { shape }] of files) {
+    if (count > shape[0]!) throw new UserError(`${spec} has ${shape[0]} samples; ${count} were asked for.`);
+    shapes.set(spec, shape.slice(1));
   }
-  const [first] = sets;
-  for (const { name, shape } of sets) {
-    if (shape.join('x') !== first!.shape.join('x')) {
+  const [first] = specs;
+  const [height, width, channels] = shapes.get(first!)!;
+  for (const spec of specs) {
+    const shape = shapes.get(spec)!;
+    if (shape.join('x') !== shapes.get(first!)!.join('x')) {
       throw new UserError(
-        `${name} has samples of ${shape.join('x')}, ${first!.name} of ${first!.shape.join('x')}: they cannot come from the same noise.`,
+        `${spec} has samples of ${shape.join('x')}, ${first} of ${shapes.get(first!)!.join('x')}: they cannot come from the same noise.`,
         { code: 'SETS_MISMATCH' },
       );
     }
   }
-  const [height, width, channels] = first!.shape;
-  const shape = [height!, width!, channels!] as const;
-  return { sets, shape, count: first!.samples.length / (height! * width! * channels!) };
+  return {
+    shape: [height!, width!, channels!],
+    count,
+    async sample() {
+      const sets: SampleSet[] = [];
+      for (const spec of specs) {
+        const file = files.get(spec);
+        if (file !== undefined) {
+          sets.push({ name: spec, samples: file.data.subarray(0, count * height! * width! * channels!) });
+          continue;
+        }
+        onSet?.(spec);
+        const { images } = await inPhase(sampling.onPhase, `sampling ${spec}`, () =>
+          generateSamples({ ...sampling, ...runOrCheckpoint(spec), count }),
+        );
+        sets.push({ name: spec, samples: images });
+      }
+      return sets;
+    },
+  };
 }
 
-/** Features and PSNR need images in [-1, 1]. */
-function checkImages(spec: string, options: SameNoiseOptions): void {
+/** As many as the shortest file of samples or the noise has. */
+async function defaultCount(
+  files: readonly { readonly shape: readonly number[] }[],
+  { noise }: SameNoiseOptions,
+): Promise<number> {
+  if (files.length > 0) return Math.min(...files.map(({ shape }) => shape[0]!));
+  return noise === undefined ? defaultSamples : (await readNpy(noise)).shape[0]!;
+}
+
+/**
+ * The shape of a run's samples, [H, W, C].
+ *
+ * @throws {UserError} `DATA_MISMATCH` if they are latents: features and PSNR need images in [-1, 1]
+ */
+function imageShape(spec: string, options: SameNoiseOptions): readonly number[] {
   const { onNote: _, ...silent } = options;
   const asked = { ...silent, ...runOrCheckpoint(spec) };
-  if (samplingConfig(readSelectedCheckpoint(asked), asked).latents === null) return;
+  const config = samplingConfig(readSelectedCheckpoint(asked), asked);
+  if (config.latents === null) return openDenoiser(config).model.inputShape;
   throw new UserError(
     `${spec} generates latents, but only images are compared. Decode samples of both, as .npy files.`,
     {
