@@ -3,17 +3,19 @@ import { dmCommand } from '@dm/files';
 import { findLauncher, openWorld, type World } from '@dm/mpi';
 import { Command, Option } from 'commander';
 import { createDashboard } from '../terminal/dashboard.js';
-import { createEstimate } from '../terminal/estimate.js';
+import { createEstimate, type AnnounceEstimate, type Estimate } from '../terminal/estimate.js';
 import { formatDuration } from '../terminal/duration.js';
 import { createProgress, type Progress } from '../terminal/progress.js';
 import { defaultPreset } from '../config/presets.js';
-import type { Layer } from '../config/resolve.js';
+import { resolveConfig, type Layer } from '../config/resolve.js';
+import { savedConfig } from '../config/saved-config.js';
 import { formatMebibytes } from '../files/disk.js';
 import { fileURLToPath } from 'node:url';
 import { dryRun, type DryRun, type TrainingPlan } from '../bench/dry-run.js';
 import { measureApart } from '../bench/measure-apart.js';
 import { formatGibibytes } from '../setup/memory.js';
-import type { TrainHooks } from '../session/hooks.js';
+import { runFolder } from '../run/run-folder.js';
+import type { RunStarted, TrainHooks } from '../session/hooks.js';
 import { groupOf, isSharedError } from '../session/world-group.js';
 import { onEveryRank } from '../setup/group.js';
 import { trainLayers, type TrainResult } from '../train.js';
@@ -88,6 +90,7 @@ async function run(flags: TrainFlags): Promise<void> {
       printError(error, flags);
     },
   });
+  let firstStep = 0;
   try {
     const layers = await onEveryRank(groupOf(world), readLayers);
     const result = await trainLayers(layers, {
@@ -100,6 +103,7 @@ async function run(flags: TrainFlags): Promise<void> {
       hooks: {
         ...view.hooks,
         onStart: (started) => {
+          firstStep = started.step;
           stop.begin();
           view.hooks.onStart?.(started);
         },
@@ -109,7 +113,7 @@ async function run(flags: TrainFlags): Promise<void> {
     // Before the world is closed: a launcher may end this process as soon as another one exits with 140 after a signal.
     if (isReporting) {
       if (flags.json === true) printJson({ event: 'end', ...result });
-      else printResult(result);
+      else printResult(result, firstStep);
     }
     await world.close();
     const signal = stop.by();
@@ -155,12 +159,12 @@ function viewOf({ json, ui }: TrainFlags, ranks: number): View {
   const isTerminal = process.stdout.isTTY && ranks === 1;
   if (ui === true && isTerminal) {
     const { hooks, note, end } = createDashboard(process.stdout);
-    const estimate = createEstimate((seconds) => note(estimateText(seconds)));
+    const estimate = createEstimate((...estimated) => note(estimateText(...estimated)));
     return {
       hooks: {
         ...hooks,
         onStart: (started) => {
-          estimate.start(started);
+          startEstimate(estimate, started);
           hooks.onStart?.(started);
         },
         onStep: (step) => estimate.step(step),
@@ -180,7 +184,7 @@ function jsonHooks(): TrainHooks {
   const estimate = createEstimate((seconds) => printJson({ event: 'estimate', seconds: Math.round(seconds) }));
   return {
     onStart: (started) => {
-      estimate.start(started);
+      startEstimate(estimate, started);
       printJson({ event: 'start', ...started });
     },
     onStep: (step) => estimate.step(step),
@@ -194,11 +198,11 @@ function jsonHooks(): TrainHooks {
 
 function lineHooks(progress: Progress): TrainHooks {
   let totalSteps = 0;
-  const estimate = createEstimate((seconds) => progress.note(estimateText(seconds)));
+  const estimate = createEstimate((...estimated) => progress.note(estimateText(...estimated)));
   return {
     onStart: (started) => {
       ({ totalSteps } = started);
-      estimate.start(started);
+      startEstimate(estimate, started);
       progress.note(
         `${started.model}, ${started.parameters.toLocaleString('en')} parameters, on ${started.engine}; ` +
           `${started.images.toLocaleString('en')} images of ${started.shape.join('x')} from ${started.data}; ` +
@@ -218,15 +222,24 @@ function lineHooks(progress: Progress): TrainHooks {
   };
 }
 
-const estimateText = (seconds: number): string =>
-  `about ${formatDuration(seconds)} for the remaining steps at the speed of the first ones`;
+/** Starts an estimate with the budgets in the configuration of the run, which this session has saved. */
+function startEstimate(estimate: Estimate, started: RunStarted): void {
+  const { budgets } = resolveConfig([savedConfig(runFolder(started.out))]);
+  estimate.start({ ...started, budgets });
+}
 
-function printResult(result: TrainResult): void {
+const estimateText = (...[seconds, isBudgeted]: Parameters<AnnounceEstimate>): string =>
+  `about ${formatDuration(seconds)} for the ${isBudgeted ? "steps within this session's budgets" : 'remaining steps'}, ` +
+  'at the speed of the first ones';
+
+/** `firstStep` is the number of steps done before this session. */
+function printResult(result: TrainResult, firstStep: number): void {
   const { status, step, totalSteps, seconds } = result;
   const usedUp = (budget: string) =>
     `Reached the ${budget} budget at step ${step} of ${totalSteps}; a checkpoint was saved.`;
+  const inAll = firstStep === 0 ? '' : `; ${totalSteps.toLocaleString('en')} in all`;
   const how: Record<TrainResult['status'], string> = {
-    finished: `Trained ${totalSteps} steps in ${formatDuration(seconds)}.`,
+    finished: `Trained ${stepsText(step - firstStep)} in ${formatDuration(seconds)}${inAll}.`,
     stopped: `Stopped at step ${step} of ${totalSteps}; a checkpoint was saved.`,
     timeBudget: usedUp('time'),
     stepBudget: usedUp('step'),
@@ -252,6 +265,8 @@ function printResult(result: TrainResult): void {
     print(`            ${dmCommand(['train'], { extend: '<steps>', out })}`);
   }
 }
+
+const stepsText = (count: number): string => `${count.toLocaleString('en')} ${count === 1 ? 'step' : 'steps'}`;
 
 /** A dry run answers this many milliseconds after the start of the process, measured or not. */
 const dryRunMs = 17_000;
