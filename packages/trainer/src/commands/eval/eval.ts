@@ -148,9 +148,16 @@ async function writeSet(
   flags: SetFlags & { readonly out: string; readonly features?: boolean },
 ): Promise<void> {
   checkFileOutput('--out', flags.out, '.npz');
+  const kind = await kindOfSet(spec);
+  if (kind === 'run') {
+    throw new UserError(
+      `${spec} is a run: its samples have no hash that its statistics could be matched with. Write samples ` +
+        '(dm sample --out samples.npz), and save the statistics of that file.',
+    );
+  }
+  checkPreprocessing([kind], flags);
   await withExtractor(flags, async (extractor, progress) => {
     const options = { ...setOptions(flags, extractor, progress), metrics: [] };
-    checkPreprocessing([await kindOfSet(spec)], options);
     const set = await featuresOf(spec, { keepFeatures: flags.features === true }, options);
     await writeStatistics(flags.out, set);
     progress.end();
