@@ -33,11 +33,20 @@ import { checkConversion } from './setup/check-conversion.js';
 import { openTrainingSetup } from './setup/open-training-setup.js';
 import { resolveConfig, type Layer } from './config/resolve.js';
 import { savedConfig } from './config/saved-config.js';
-import { defaultRunFolder, hasRun, noRunError, reserveRunFolder, runFolder, type RunFolder } from './run/run-folder.js';
+import { recoverOverwritten, type NewRun } from './run/new-run.js';
+import {
+  checkOwnFolder,
+  defaultRunFolder,
+  hasRun,
+  noRunError,
+  reserveRunFolder,
+  runFolder,
+  type RunFolder,
+} from './run/run-folder.js';
 import { reachedBudget } from './session/budgets.js';
 import { rankEngineOptions } from './session/rank-engine.js';
 import { groupOf } from './session/world-group.js';
-import { openTrainingSession, removeRun, type TrainingSession } from './session/session.js';
+import { openTrainingSession, type TrainingSession } from './session/session.js';
 import { roundToFourDigits } from './session/throughput.js';
 
 export interface TrainOptions {
@@ -115,7 +124,7 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
   return withCleanup(
     async (defer) => {
       const began = performance.now();
-      let hasBegun = false;
+      let newRun: NewRun | undefined;
       let stepsDone = () => 0;
       const opened = await fromRankZero(group, async (): Promise<Opened> => {
         const run = await openRunFolder(layers, options);
@@ -123,13 +132,19 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
         defer(removeIfEmpty);
         const lock = acquireLock(run.path);
         defer(() => release(lock, onNote));
+        // The run is not worth keeping if its first step failed.
+        const undo = () => {
+          if (stepsDone() === 0) newRun?.undo();
+        };
+        const leave = () => {
+          undo();
+          removeIfEmpty();
+        };
         // A signal ends the process at once until the first step: after the lock's own cleanup, which this follows.
-        process.once('exit', removeIfEmpty);
-        defer(() => void process.off('exit', removeIfEmpty));
-        defer(() => {
-          // The run is not worth keeping if its first step failed.
-          if (hasBegun && !resume && stepsDone() === 0) removeRun(run);
-        });
+        process.once('exit', leave);
+        defer(() => void process.off('exit', leave));
+        defer(undo);
+        recoverOverwritten(run);
         const saved = resume ? [savedConfig(run)] : [];
         return { run, ...resolveChosen(run, saved, layers, options) };
       });
@@ -154,7 +169,7 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
       const session = await openTrainingSession(run, setup, engine, {
         resume,
         ...(extendedFrom !== undefined && { extendedFrom }),
-        onBegin: () => (hasBegun = true),
+        onBegin: (begun) => (newRun = begun),
         hooks,
       });
       stepsDone = () => session.step;
@@ -251,6 +266,7 @@ function chooseFolder(layers: readonly Layer[], options: TrainOptions): RunFolde
   }
   if (!overwrite && !isNamed) return defaultRunFolder(out);
   const run = runFolder(out);
+  checkOwnFolder(run);
   if (!overwrite && hasRun(run)) {
     throw new UserError(
       `${out} already contains a run. Resume it (--resume), extend it if it is finished (--extend <steps>), delete it ` +

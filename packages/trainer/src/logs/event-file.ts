@@ -1,5 +1,5 @@
 /** One TensorBoard event file per session, in the run folder. */
-import { listFolder, removeTree } from '@dm/files';
+import { listFolder } from '@dm/files';
 import { join } from 'node:path';
 import type { Unwritten } from '../files/unwritten.js';
 import { encodeEvent, type Event, type SummaryValue } from './event.js';
@@ -37,7 +37,7 @@ export function createEventFile(folder: string, firstStep: number, unwritten: Un
   };
 }
 
-/** Removes the event files of all sessions. */
-export function removeEventFiles(folder: string): void {
-  for (const { name } of listFolder(folder)) if (eventFileName.test(name)) removeTree(join(folder, name));
+/** Whether this is the name of a file of `createEventFile`, rather than of another program. */
+export function isOwnEventFile(name: string): boolean {
+  return /^events\.out\.tfevents\.\d+\.dm\.\d+\.0$/.test(name);
 }

@@ -1,8 +1,20 @@
 /** The files of a run folder. */
-import { FileError, fileKind, insideFolder, listFolder, makeFolder, removeIfEmpty, removeLeftovers } from '@dm/files';
+import {
+  FileError,
+  fileKind,
+  insideFolder,
+  listFolder,
+  makeFolder,
+  readJsonFile,
+  removeIfEmpty,
+  removeLeftovers,
+} from '@dm/files';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import { stepOfName } from '../checkpoint/checkpoint-name.js';
+import { manifestName } from '../checkpoint/manifest-format.js';
 import { messageOf, UserError } from '../errors.js';
+import { isOwnEventFile } from '../logs/event-file.js';
 
 export interface RunFolder {
   readonly path: string;
@@ -21,7 +33,21 @@ export interface RunFolder {
   /** Snapshots of averages, see checkpoint/ema-snapshots.ts. */
   readonly emaSnapshots: string;
   readonly report: string;
+  /** The run that a new one replaces, until the first step of the new one is done, see new-run.ts. */
+  readonly overwritten: string;
 }
+
+/** Names in a run folder, the configuration first; event files of TensorBoard have others. */
+const names = {
+  config: 'config.json',
+  metrics: 'metrics.jsonl',
+  difficulty: 'difficulty.jsonl',
+  validation: 'validation.json',
+  samples: 'samples',
+  checkpoints: 'checkpoints',
+  emaSnapshots: 'ema-snapshots',
+  report: 'report.html',
+} as const;
 
 /**
  * The paths of a run in the folder `path`, whether they exist or not. A run folder may be untrusted, so none of them may
@@ -31,28 +57,84 @@ export interface RunFolder {
  * @throws {FileError} if a file or folder of the run is a symbolic link
  */
 export function runFolder(path: string): RunFolder {
+  const inside = (name: string) => insideFolder(path, name);
   return {
     path,
-    config: insideFolder(path, 'config.json'),
-    metrics: insideFolder(path, 'metrics.jsonl'),
-    difficulty: insideFolder(path, 'difficulty.jsonl'),
-    validation: insideFolder(path, 'validation.json'),
-    samples: insideFolder(path, 'samples'),
-    checkpoints: insideFolder(path, 'checkpoints'),
-    emaSnapshots: insideFolder(path, 'ema-snapshots'),
-    report: insideFolder(path, 'report.html'),
+    config: inside(names.config),
+    metrics: inside(names.metrics),
+    difficulty: inside(names.difficulty),
+    validation: inside(names.validation),
+    samples: inside(names.samples),
+    checkpoints: inside(names.checkpoints),
+    emaSnapshots: inside(names.emaSnapshots),
+    report: inside(names.report),
+    overwritten: inside('.overwritten'),
   };
 }
 
+/** Those that are folders. */
+const folders: readonly string[] = [names.samples, names.checkpoints, names.emaSnapshots];
+
+/** Names of the files and folders of runs that `folder` has, the configuration first. */
+export function namesOf(folder: string): string[] {
+  if (fileKind(folder) !== 'folder') return [];
+  const kindOf = (name: string) => fileKind(join(folder, name), { followLinks: false });
+  const own = Object.values(names).filter((name) => kindOf(name) === (folders.includes(name) ? 'folder' : 'file'));
+  return [...own, ...listFolder(folder).flatMap(({ name }) => (isOwnEventFile(name) ? [name] : []))];
+}
+
 /**
- * The folder for a new run without an explicit `--out`: `out`, or the first of `out-2`, `out-3`, ... that does not contain
- * a run.
+ * The folder for a new run without an explicit `--out`: `out`, or the first of `out-2`, `out-3`, ... that has no files with
+ * names of a run's.
  */
 export function defaultRunFolder(out: string): RunFolder {
   for (let n = 1; ; n++) {
     const run = runFolder(n === 1 ? out : `${out}-${n}`);
-    if (!hasRun(run)) return run;
+    if (!hasRun(run) && usedNames(run).length === 0) return run;
   }
+}
+
+/**
+ * Checks that a new run removes and changes only files of a run in its folder, not those of other programs.
+ *
+ * @throws {UserError} `FILE_EXISTS` if it has files with names of a run's, but no run
+ */
+export function checkOwnFolder(run: RunFolder): void {
+  if (isOwnRun(run)) return;
+  const used = usedNames(run);
+  if (used.length === 0) return;
+  throw new UserError(
+    `${run.path} has ${used.join(', ')}, but no run of dm, which would replace ${used.length === 1 ? 'it' : 'them'}. ` +
+      'Choose another folder with --out, or move what is there.',
+    { code: 'FILE_EXISTS' },
+  );
+}
+
+/** Names that a new run would use; folders that are empty can be shared. */
+function usedNames({ path }: RunFolder): string[] {
+  return namesOf(path).filter((name) => !folders.includes(name) || listFolder(join(path, name)).length > 0);
+}
+
+/** Whether the folder contains a run that this program has written, rather than files with the same names. */
+function isOwnRun(run: RunFolder): boolean {
+  return namesOf(run.overwritten).length > 0 || hasOwnConfig(run) || hasOwnCheckpoint(run);
+}
+
+function hasOwnConfig({ config }: RunFolder): boolean {
+  if (fileKind(config) !== 'file') return false;
+  try {
+    const value = readJsonFile(config);
+    return typeof value === 'object' && value !== null && ('recorded' in value || 'diffusion' in value);
+  } catch {
+    return false;
+  }
+}
+
+function hasOwnCheckpoint({ checkpoints }: RunFolder): boolean {
+  if (fileKind(checkpoints) !== 'folder') return false;
+  return listFolder(checkpoints).some(
+    ({ name }) => stepOfName(name) !== undefined && fileKind(join(checkpoints, name, manifestName)) === 'file',
+  );
 }
 
 export function noRunError(out: string): UserError {
@@ -87,14 +169,14 @@ export function reserveRunFolder(run: RunFolder): () => void {
  * @throws {UserError} if one cannot be created, or must not be written to
  */
 export function createRunFolder(run: RunFolder): void {
-  const folders = [run.path, run.samples, run.checkpoints];
+  const used = [run.path, run.samples, run.checkpoints];
   explained(run, () => {
-    for (const folder of folders) {
+    for (const folder of used) {
       makeFolder(folder);
       accessSync(folder, constants.W_OK);
     }
   });
-  for (const folder of folders) removeLeftovers(folder);
+  for (const folder of used) removeLeftovers(folder);
 }
 
 function explained<T>(run: RunFolder, create: () => T): T {
@@ -113,6 +195,7 @@ function explained<T>(run: RunFolder, create: () => T): T {
 export function hasRun(run: RunFolder): boolean {
   return (
     fileKind(run.config) !== undefined ||
+    namesOf(run.overwritten).length > 0 ||
     (fileKind(run.checkpoints) === 'folder' && listFolder(run.checkpoints).length > 0)
   );
 }

@@ -73,6 +73,46 @@ describe('a configuration that fails', () => {
     expect(filesOf(config.out!)).toEqual(before);
   });
 
+  it('in its first step restores the run that it was to overwrite, and a step later has replaced it', async () => {
+    const { config, failingFirstStep } = await withInfiniteWeights();
+    const before = filesOf(config.out!);
+    expect(Object.keys(before).length).toBeGreaterThan(5);
+    const run = train(failingFirstStep(config.out!), { overwrite: true });
+    await expect(run).rejects.toThrowWith({ code: 'LOSS_NOT_FINITE' });
+    expect(filesOf(config.out!)).toEqual(before);
+    await train({ ...config, seed: 1 }, { overwrite: true });
+    expect(Object.keys(filesOf(config.out!)).filter((path) => path.includes('overwritten'))).toEqual([]);
+    expect(filesOf(config.out!)[join(config.out!, 'config.json')]).not.toBe(before[join(config.out!, 'config.json')]);
+  });
+
+  it('leaves files with the names of a run that are of another program, and a new run does not begin there', async () => {
+    const { config, failingFirstStep } = await withInfiniteWeights();
+    const out = join(folder, 'project');
+    mkdirSync(join(out, 'samples'), { recursive: true });
+    const foreign = {
+      'metrics.jsonl': 'of another program\n',
+      'report.html': 'mine',
+      'config.json': '{"_class_name": "UNet2DModel"}',
+      'samples/photo.png': 'mine',
+    };
+    for (const [name, text] of Object.entries(foreign)) {
+      writeFileSync(join(out, name), text);
+      for (const overwrite of [false, true]) {
+        const run = train({ ...config, out }, { overwrite });
+        await expect(run).rejects.toThrowWith({ code: 'FILE_EXISTS', contains: [out, name.split('/')[0]!] });
+      }
+      expect(readFileSync(join(out, name), 'utf8')).toBe(text);
+      rmSync(join(out, name));
+    }
+    // Names that no run has.
+    const events = 'events.out.tfevents.1700000000.host.1.0';
+    for (const name of ['notes.txt', events]) writeFileSync(join(out, name), 'mine');
+    await expect(train(failingFirstStep(out))).rejects.toThrowWith({ code: 'LOSS_NOT_FINITE' });
+    expect(readdirSync(out).toSorted()).toEqual([events, 'notes.txt', 'samples'].toSorted());
+    await train({ ...config, out });
+    expect(readFileSync(join(out, events), 'utf8')).toBe('mine');
+  });
+
   it('leaves a folder that was there, and what is in it', async () => {
     const config = quick(1);
     mkdirSync(config.out!);
@@ -82,21 +122,10 @@ describe('a configuration that fails', () => {
   });
 
   it('in its first step leaves no folder; after a step, what was trained', async () => {
-    const diverging = {
-      ...quick(4),
-      optimizer: { lr: 1e30, maxGradNorm: null },
-      maxSkippedSteps: 1,
-      checkpoints: { every: 1 },
-    };
-    await expect(train(diverging)).rejects.toThrowWith({ code: 'LOSS_NOT_FINITE' });
-    expect(readdirSync(join(diverging.out!, 'checkpoints'))).toEqual(['step-000001']);
-    // Weights of which the first step makes an infinite loss.
-    const { tensors } = parseSafetensors(readFileSync(join(diverging.out!, 'checkpoints/step-000001/ema.safetensors')));
-    for (const { data } of Object.values(tensors)) (data as Float32Array).fill(1e30);
-    writeFileSync(join(folder, 'infinite.safetensors'), formatSafetensors(tensors));
+    const { config, failingFirstStep } = await withInfiniteWeights();
+    expect(readdirSync(join(config.out!, 'checkpoints'))).toEqual(['step-000001']);
     const out = join(folder, 'first');
-    const run = train({ ...diverging, initFrom: join(folder, 'infinite.safetensors'), out });
-    await expect(run).rejects.toThrowWith({ code: 'LOSS_NOT_FINITE' });
+    await expect(train(failingFirstStep(out))).rejects.toThrowWith({ code: 'LOSS_NOT_FINITE' });
     expect(existsSync(out)).toBe(false);
   });
 
@@ -111,6 +140,23 @@ describe('a configuration that fails', () => {
     expect(readdirSync(config.out!)).toEqual(['samples']);
   });
 });
+
+/** A run that ended in its second step, and configurations whose first step has an infinite loss. */
+async function withInfiniteWeights() {
+  const diverging = {
+    ...quick(4),
+    optimizer: { lr: 1e30, maxGradNorm: null },
+    maxSkippedSteps: 1,
+    checkpoints: { every: 1 },
+  };
+  await expect(train(diverging)).rejects.toThrowWith({ code: 'LOSS_NOT_FINITE' });
+  const { tensors } = parseSafetensors(readFileSync(join(diverging.out!, 'checkpoints/step-000001/ema.safetensors')));
+  for (const { data } of Object.values(tensors)) (data as Float32Array).fill(1e30);
+  const initFrom = join(folder, 'infinite.safetensors');
+  writeFileSync(initFrom, formatSafetensors(tensors));
+  const failingFirstStep = (out: string) => ({ ...diverging, initFrom, out });
+  return { config: { ...quick(1), out: diverging.out! }, failingFirstStep };
+}
 
 /** The content of every file in a folder, by path. */
 function filesOf(path: string): Record<string, string> {

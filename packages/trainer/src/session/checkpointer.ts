@@ -102,9 +102,10 @@ export class Checkpointer {
     const { run, setup, engine, policy, dataSha256, logFiles } = this.options;
     if (this.latest?.step === step) return;
     await writer.drain(); // before another copy of the state is made
+    const arrays = await state.read(undefined, writer.acquireBuffer());
+    // Not earlier: a copy that failed is tried again after the error.
     this.latest = { step, isGood: !isSkipping };
     this.savedAt = performance.now();
-    const arrays = await state.read(undefined, writer.acquireBuffer());
     await writer.save({
       folder: run.checkpoints,
       fields: {

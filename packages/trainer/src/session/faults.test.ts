@@ -1,7 +1,8 @@
 // What can go wrong with a run's checkpoints, met by a training that goes on: the cause is named, and what is done.
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Tensor } from '@tensorflow/tfjs-core';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { latestCheckpoint } from '../checkpoint/checkpoint-folder.js';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.js';
 import { sha256 } from '../files/hash.js';
@@ -113,6 +114,22 @@ describe('a disk without room', () => {
     expect(readdirSync(folder).toSorted()).toEqual(before);
     expect(latestCheckpoint(folder).checkpoint!.manifest.step).toBe(1);
   });
+});
+
+it('a state that could not be copied at first is saved after the error', async () => {
+  const notes: string[] = [];
+  const hooks = {
+    onNote: (text: string) => notes.push(text),
+    onStep: (step: number) => {
+      if (step !== 2) return;
+      const noMemory = new RangeError('Array buffer allocation failed');
+      vi.spyOn(Tensor.prototype, 'data').mockRejectedValueOnce(noMemory);
+    },
+  };
+  await expect(train(config(), { hooks })).rejects.toThrow('allocation failed');
+  vi.restoreAllMocks();
+  expect(notes).toContainEqual(expect.stringMatching(/step 2 was saved/));
+  expect(latestCheckpoint(runFolder(config().out!).checkpoints).checkpoint!.manifest.step).toBe(2);
 });
 
 it('minutes make a checkpoint due as steps do', async () => {

@@ -1,5 +1,4 @@
 /** One session of a run: its starting point, and the work between its steps. */
-import { removeTree } from '@dm/files';
 import type { ScheduleState } from '@dm/curriculum';
 import type { Arrays, Engine } from '@dm/ops';
 import { checkDiskSpace, spaceOfReplaced } from '../checkpoint/disk-space.js';
@@ -12,8 +11,8 @@ import { initialState } from '../checkpoint/state.js';
 import { unpackState } from '../checkpoint/pack-state.js';
 import { messageOf } from '../errors.js';
 import { readHistory, saveConfig, withExtension } from '../config/saved-config.js';
-import { removeEventFiles } from '../logs/event-file.js';
 import { environment } from '../machine/environment.js';
+import { beginNewRun, continuedRun, type NewRun } from '../run/new-run.js';
 import { createRunFolder, hasRun, type RunFolder } from '../run/run-folder.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { record } from '../setup/record.js';
@@ -35,8 +34,11 @@ export interface SessionOptions {
   readonly resume?: boolean;
   /** To extend a finished run, which `resume` then means: its `totalSteps` so far. */
   readonly extendedFrom?: number;
-  /** Called when everything has been checked and compiled, before the first file of a new run is written. */
-  readonly onBegin?: () => void;
+  /**
+   * Called when everything has been checked and compiled, before the first file is written. `newRun.undo` restores the
+   * folder until the first step is done.
+   */
+  readonly onBegin?: (newRun: NewRun) => void;
   readonly hooks?: TrainHooks;
 }
 
@@ -50,7 +52,7 @@ export async function openTrainingSession(
   engine: Engine,
   options: SessionOptions,
 ): Promise<TrainingSession> {
-  const { onBegin, hooks = {} } = options;
+  const { hooks = {} } = options;
   const { group } = setup;
   const dataSha256 = await onEveryRank(group, () =>
     inPhase(hooks.onPhase, `hashing data ${setup.dataset.name}`, () => setup.dataset.hash()),
@@ -74,7 +76,8 @@ export async function openTrainingSession(
   const compiledStep = await onEveryRank(group, () => compileStep(setup, engine, arrays, log?.['gradScaler']));
   const { state } = compiledStep;
   const guard = new NonFiniteGuard(setup.config.maxSkippedSteps, log?.['skipped']);
-  const begin = opened?.begin ?? (() => onBegin?.());
+  let newRun: NewRun | undefined;
+  const begin = () => void (newRun = opened?.begin());
   const reporter = await onEveryRank(group, () =>
     openReporter({ run, setup, engine, state, firstStep, windowState: log, begin, hooks }),
   );
@@ -102,6 +105,7 @@ export async function openTrainingSession(
     guard,
     reporter,
     checkpointer,
+    newRun,
     hooks,
   });
 }
@@ -119,7 +123,7 @@ interface OpenedFolder {
   readonly arrays: Arrays;
   readonly curriculumState: ScheduleState | undefined;
   /** Writes the first files of the session. */
-  readonly begin: () => void;
+  readonly begin: () => NewRun;
 }
 
 /** Reads what a session starts from, and checks that it can be saved. Changes nothing before `begin`. */
@@ -149,11 +153,12 @@ function openFolder(
     arrays: restored?.arrays ?? initialState(setup, hooks.onNote),
     curriculumState: restored?.curriculumState,
     begin() {
-      if (isReplaced) removeRun(run);
+      const newRun = resume ? continuedRun(run) : beginNewRun(run);
+      onBegin?.(newRun);
       createRunFolder(run);
-      onBegin?.();
       const now = extension === undefined ? history : withExtension(history, extension);
       saveConfig(run, record(setup, engine, dataSha256, environment(), now));
+      return newRun;
     },
   };
 }
@@ -169,6 +174,8 @@ interface SessionParts {
   readonly reporter: Reporter;
   /** On rank 0 only. */
   readonly checkpointer: Checkpointer | undefined;
+  /** On rank 0 only. */
+  readonly newRun: NewRun | undefined;
   readonly hooks: TrainHooks;
 }
 
@@ -210,9 +217,16 @@ export class TrainingSession {
   /** Records a completed step; first waits for the save in flight if necessary (see `Checkpointer.beforeStep`). */
   async recordStep(outcome: StepOutcome): Promise<void> {
     const { step, curriculumState } = outcome;
-    const { checkpointer, reporter } = this.parts;
+    const { checkpointer, reporter, newRun, firstStep, hooks } = this.parts;
     await checkpointer?.beforeStep(step);
     this.step = step;
+    if (step === firstStep + 1) {
+      try {
+        newRun?.keep();
+      } catch (error) {
+        hooks.onNote?.(`the run that was overwritten could not be removed: ${messageOf(error)}`);
+      }
+    }
     this.curriculumState = curriculumState;
     reporter.addStep(outcome);
   }
@@ -346,21 +360,4 @@ export class TrainingSession {
       isSkipping: guard.isSkipping,
     };
   }
-}
-
-/** Removes everything that a run left in the folder, except the lock. Keeps files of other programs. */
-export function removeRun(run: RunFolder): void {
-  for (const path of [
-    run.config,
-    run.metrics,
-    run.difficulty,
-    run.validation,
-    run.report,
-    run.samples,
-    run.checkpoints,
-    run.emaSnapshots,
-  ]) {
-    removeTree(path);
-  }
-  removeEventFiles(run.path);
 }

@@ -39,6 +39,7 @@ const headerSchema = z.object({
     coordinate: z.enum(bucketCoordinates),
     data: z.string(),
     images: z.int(),
+    imagesSha256: z.string().exactOptional(),
     seed: z.int(),
     prediction: z.string(),
   }),

@@ -18,6 +18,7 @@ import type { Denoiser } from '../../setup/denoiser.js';
 import { timestepLevels } from '../../setup/noise-process.js';
 import { openData } from '../../setup/open-training-setup.js';
 import { denoisingLosses } from '../../step/denoising-losses.js';
+import { imagesHash } from '../same-setting.js';
 
 export interface NoiseProbeOptions {
   /** Number of noise ranges; 1 for all noise levels together. Default: 10. */
@@ -39,6 +40,8 @@ export interface ProbeSetting {
   /** Name of the data set, whose test images are used if it has any, otherwise its training images. */
   readonly data: string;
   readonly images: number;
+  /** SHA-256 of these images and their classes; undefined in files of earlier versions. */
+  readonly imagesSha256?: string;
   readonly seed: number;
   /** Prediction type; the loss is its unweighted MSE. */
   readonly prediction: string;
@@ -77,7 +80,7 @@ export async function openNoiseProbe(
   }
   const { noiseSchedule, config } = denoiser;
   const buckets = noiseBuckets(noiseSchedule, count, coordinate);
-  const { name, batch } = await examples(
+  const { name, imagesSha256, batch } = await examples(
     denoiser,
     options.dataset ?? (await openData(denoiser.config, 'test')),
     images,
@@ -91,7 +94,15 @@ export async function openNoiseProbe(
     for (const part of inputs[bucket]!) each(await program.run(state, part));
   };
   return {
-    setting: { buckets, coordinate, data: name, images, seed, prediction: config.diffusion.prediction.type },
+    setting: {
+      buckets,
+      coordinate,
+      data: name,
+      images,
+      imagesSha256,
+      seed,
+      prediction: config.diffusion.prediction.type,
+    },
     load: (arrays) => lossProgram.load(arrays),
     async loss(state, bucket) {
       let sum = 0;
@@ -138,7 +149,7 @@ async function examples(
   dataset: Dataset,
   count: number,
   seed: number,
-): Promise<{ name: string; batch: Arrays }> {
+): Promise<{ readonly name: string; readonly imagesSha256: string; readonly batch: Arrays }> {
   if (dataset.length < count) {
     throw new UserError(`A probe of ${count} images, but ${dataset.name} has ${dataset.length}: take fewer.`);
   }
@@ -149,6 +160,7 @@ async function examples(
   const indices = Array.from({ length: count }, (_, i) => i);
   return {
     name: dataset.name,
+    imagesSha256: imagesHash(images, labels),
     batch: {
       images: float32(images, [count, ...dataset.shape]),
       noise: normalBatch({ seed, stream: 'evaluation', indices }, dataset.shape),

@@ -1,11 +1,11 @@
 /** Writes difficulty.jsonl during training. */
-import { isDeepStrictEqual } from 'node:util';
 import type { Engine, StateHandle } from '@dm/ops';
 import { alone, stretchOf, type Group } from '../../setup/group.js';
 import type { TrainingSetup } from '../../setup/training-setup.js';
 import { LogFile } from '../../files/log-file.js';
 import type { RunFolder } from '../../run/run-folder.js';
 import { Unwritten } from '../../files/unwritten.js';
+import { isSameSetting } from '../same-setting.js';
 import { difficultyLine, readDifficulty, writeDifficulty } from './file.js';
 import { openNoiseProbe, type NoiseProbe, type ProbeSetting } from './noise-probe.js';
 import type { DifficultyRecord } from '@dm/eval';
@@ -55,7 +55,7 @@ export async function openDifficultyRecorder(
     async begin(step, state) {
       if (group.rank !== 0) return step === 0 ? record(step, state) : undefined;
       const written = step === 0 ? undefined : readDifficulty(run.difficulty);
-      const isSame = written !== undefined && isDeepStrictEqual(written.setting, setting);
+      const isSame = written !== undefined && isSameSetting(written.setting, setting);
       if (step > 0 && !isSame) {
         onNote?.(
           `${run.difficulty} ${written === undefined ? 'is missing' : 'was started with other buckets or images'}: ` +

@@ -26,6 +26,7 @@ const schema = z.object({
     buckets: z.array(z.object({ from: z.number(), to: z.number() })).max(1000),
     data: z.string(),
     images: z.int(),
+    imagesSha256: z.string().exactOptional(),
     draws: z.int(),
   }),
   bounds: z.object({ wiener: loss, posteriorMean: loss }).nullable(),

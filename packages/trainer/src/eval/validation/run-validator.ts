@@ -1,11 +1,11 @@
 /** Measures the validation loss during training, and writes validation.json. */
-import { isDeepStrictEqual } from 'node:util';
 import type { Engine, StateHandle } from '@dm/ops';
 import type { Unwritten } from '../../files/unwritten.js';
 import type { RunFolder } from '../../run/run-folder.js';
 import type { OpenedTrainingSetup } from '../../setup/open-training-setup.js';
 import { inPhase, type OnPhase } from '../../setup/phases.js';
 import { fromRankZero } from '../../setup/group.js';
+import { isSameSetting } from '../same-setting.js';
 import { computeBounds, mostValuesInTraining, type Bounds } from './bounds.js';
 import { readValidation, writeValidation } from './file.js';
 import { createValidationSet, createValidator, openValidationData, type ValidationLoss } from './validator.js';
@@ -41,7 +41,7 @@ export async function openRunValidator(
   const set = await createValidationSet(setup, heldOut, config.validation);
   const { setting } = set;
   const written = group.rank === 0 && firstStep > 0 ? readValidation(run.validation) : undefined;
-  const isSame = written !== undefined && isDeepStrictEqual(written.setting, setting);
+  const isSame = written !== undefined && isSameSetting(written.setting, setting);
   if (written !== undefined && !isSame) {
     onNote?.(
       `The validation loss is measured on other images or draws from step ${firstStep} on; earlier lines of the log are ` +

@@ -10,6 +10,7 @@ import type { Denoiser } from '../../setup/denoiser.js';
 import { alone, stretchOf, type Group } from '../../setup/group.js';
 import type { NoiseProcess } from '../../setup/noise-process.js';
 import { openData } from '../../setup/open-training-setup.js';
+import { imagesHash } from '../same-setting.js';
 import { bucketLevels } from './noise-levels.js';
 import { createLossMeter, mostRows, type MeterImages } from './loss-meter.js';
 
@@ -19,6 +20,8 @@ export interface ValidationSetting {
   /** Name of the data set, and number of its images. */
   readonly data: string;
   readonly images: number;
+  /** SHA-256 of these images and their classes; undefined in files of earlier versions. */
+  readonly imagesSha256?: string;
   /** Draws of noise per image and bucket. */
   readonly draws: number;
 }
@@ -71,7 +74,13 @@ export async function createValidationSet(
   const batch = await readValues(dataset, selectIndices(dataset.name, dataset.length, { count, seed }));
   const buckets = logSnrBuckets();
   return {
-    setting: { buckets, data: dataset.name, images: count, draws },
+    setting: {
+      buckets,
+      data: dataset.name,
+      images: count,
+      imagesSha256: imagesHash(batch.images, batch.labels),
+      draws,
+    },
     images: batch.images,
     labels: batch.labels,
     noise: (first, rows, draw) => {
