@@ -153,7 +153,8 @@ function changedError(path: string, changes: readonly string[]): UserError {
  * The best evaluation with which a resumed run continues: the best one in the log up to the resumed step, if its
  * checkpoint is valid; otherwise the one that best.json names, under the same condition. Updates best.json accordingly; an
  * entry from after the resumed step is removed, since these steps will be trained again. A missing or damaged checkpoint is
- * reported, and the next evaluation selects a new best.
+ * reported, and the next evaluation selects a new best. Evaluations up to step `since` had another setting, and are not
+ * considered.
  */
 export function restoreBest(
   folder: string,
@@ -161,13 +162,17 @@ export function restoreBest(
   metric: string,
   step: number,
   note: (text: string) => void = () => {},
+  since = 0,
 ): Best | undefined {
   let written = readBest(folder);
   if (written !== undefined && written.step > step) {
     removeBest(folder);
     written = undefined;
   }
-  const candidates = [bestOfLog(logged, metric), written].flatMap((best) => (best?.metric === metric ? [best] : []));
+  const comparable = logged.filter((record) => record.step > since);
+  const candidates = [bestOfLog(comparable, metric), written].flatMap((best) =>
+    best?.metric === metric && best.step > since ? [best] : [],
+  );
   const steps = new Set<number>();
   for (const best of candidates) {
     if (steps.has(best.step)) continue;

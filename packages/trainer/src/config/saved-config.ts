@@ -50,6 +50,8 @@ export interface TrainingHistory {
   readonly formerConfigSha256?: string;
   /** The extensions of the run after it had finished, oldest first. */
   readonly extensions?: readonly Extension[];
+  /** How the run was evaluated, oldest first. */
+  readonly evaluations?: readonly EvaluationPeriod[];
 }
 
 const extension = z.object({ totalSteps: z.int().min(1), configSha256: z.string() });
@@ -57,9 +59,15 @@ const extension = z.object({ totalSteps: z.int().min(1), configSha256: z.string(
 /** `totalSteps` of a run before it was extended, and the hash in its checkpoints up to that step. */
 export type Extension = z.infer<typeof extension>;
 
+const evaluationPeriod = z.object({ from: z.int().min(0), settingSha256: z.string() });
+
+/** The step after which evaluations have a setting: their numbers may be compared only with each other. */
+export type EvaluationPeriod = z.infer<typeof evaluationPeriod>;
+
 const history = z.object({
   formerConfigSha256: z.string().exactOptional(),
   extensions: z.array(extension).exactOptional(),
+  evaluations: z.array(evaluationPeriod).exactOptional(),
 });
 
 /** The history in `recorded` of the run's config.json. */
@@ -72,6 +80,18 @@ export function readHistory(run: RunFolder): TrainingHistory {
 /** The history of a run that is extended now. */
 export function withExtension(before: TrainingHistory, now: Extension): TrainingHistory {
   return { ...before, extensions: [...(before.extensions ?? []), now] };
+}
+
+/**
+ * The history of a run that is evaluated with a setting after `step`; a run that recorded none is taken to have had it from
+ * the start.
+ */
+export function withEvaluations(before: TrainingHistory, step: number, settingSha256: string): TrainingHistory {
+  // Later ones are from steps that are trained again.
+  const earlier = (before.evaluations ?? []).filter(({ from }) => from <= step);
+  if (earlier.at(-1)?.settingSha256 === settingSha256) return { ...before, evaluations: earlier };
+  const from = earlier.length === 0 ? 0 : step;
+  return { ...before, evaluations: [...earlier, { from, settingSha256 }] };
 }
 
 /** The hash as computed by the versions that wrote the old format. */

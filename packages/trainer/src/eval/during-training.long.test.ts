@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readBest, writeBest } from '../checkpoint/best.js';
@@ -63,6 +63,38 @@ describe('evaluation in training', () => {
     expect(evaluations(resumed.out).filter(([, values]) => values !== undefined)).toEqual(
       evaluations(unbroken.out).filter(([, values]) => values !== undefined),
     );
+  });
+
+  it('begins a new best if a resumed run is evaluated in another way, and says so', async () => {
+    const { evaluation, ...rest } = { ...config(8), checkpoints: { every: 2, keepLast: 9 } };
+    const { out } = await train({ ...rest, evaluation, budgets: { steps: 4 } });
+    const { checkpoints } = runFolder(out);
+    const resume = async (samples: number, steps: number) => {
+      const notes: string[] = [];
+      const hooks = { onNote: (text: string) => notes.push(text) };
+      await train({ out, evaluation: { ...evaluation, samples }, budgets: { steps } }, { resume: true, hooks });
+      return notes.filter((text) => text.includes('evaluations after step'));
+    };
+    // Fewer samples have larger distances: none of them is below the former best.
+    expect(await resume(2, 2)).toEqual([expect.stringContaining('step 4')]);
+    expect(readBest(checkpoints)).toMatchObject({ step: 6 });
+    expect(await resume(2, 2)).toEqual([]);
+    expect(readBest(checkpoints)!.step).toBeGreaterThan(4);
+  });
+
+  it('is not the best if its checkpoint could not be saved', async () => {
+    // Hardly any change of the weights: all evaluations have the same value.
+    const same = { ...config(4), optimizer: { lr: 1e-30 }, checkpoints: { every: 0, keepLast: 9, overlap: 0 } };
+    const { checkpoints } = runFolder(same.out!);
+    const onStep = (step: number) => {
+      if (step !== 1) return;
+      // A checkpoint of a later version is not replaced.
+      mkdirSync(join(checkpoints, 'step-000002'));
+      writeFileSync(join(checkpoints, 'step-000002', 'manifest.json'), '{"format": 99}');
+    };
+    const { best } = await train(same, { hooks: { onStep } });
+    expect(best).toMatchObject({ step: 4 });
+    expect(readBest(checkpoints)).toEqual(best);
   });
 
   it('is not made where it is not asked for, and refuses too few samples', async () => {

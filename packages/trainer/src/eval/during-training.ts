@@ -13,6 +13,7 @@ import {
   type ImageFeatures,
 } from '@dm/eval';
 import type { Engine } from '@dm/ops';
+import { sha256 } from '../files/hash.js';
 import type { Images } from '../files/images.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { openExtractor } from './extractors/extractor.js';
@@ -20,6 +21,8 @@ import { openExtractor } from './extractors/extractor.js';
 export interface TrainingEvaluator {
   /** Label of the first metric. */
   readonly label: string;
+  /** SHA-256 of what the numbers depend on besides the weights: they may be compared only if it is the same. */
+  readonly settingSha256: string;
   /** Measures all metrics; values by label. */
   measure(samples: Images): Promise<Record<string, number>>;
   dispose(): Promise<void>;
@@ -51,7 +54,10 @@ export async function openTrainingEvaluator(
   const images = await openDatasetSource(dataset, { count: Math.min(count, dataset.length), seed });
   const needs = requiredFeatures(metrics);
   let reference: ImageFeatures | undefined;
+  const { name, weightsSha256, resize: resizing, dimensions } = extractor;
+  const setting = { samples: count, sampler: config.sampler, name, weightsSha256, resizing, dimensions };
   return {
+    settingSha256: sha256(JSON.stringify(setting)),
     label: metrics[0] === 'kid' ? kernelLabel(extractor) : frechetLabel(extractor),
     async measure({ images: samples, shape }) {
       const isFirst = reference === undefined;

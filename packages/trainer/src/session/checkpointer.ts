@@ -33,6 +33,8 @@ export interface CheckpointerOptions {
   /** Files that are synced before a checkpoint, so that no checkpoint is ahead of the log. */
   readonly logFiles: readonly string[];
   readonly hooks: TrainHooks;
+  /** Called when the checkpoint of a step was saved, or could not be. */
+  readonly onSettled: (step: number, isSaved: boolean) => void;
   /** Called if the log could not be synced before a checkpoint. */
   readonly onLogFailed: (error: Error) => void;
 }
@@ -76,13 +78,16 @@ export class Checkpointer {
         for (const text of notes) hooks.onNote?.(text);
         this.newest = checkpoint.path;
         if (this.latest!.isGood) this.lastGood = checkpoint.path;
+        options.onSettled(checkpoint.step, true);
         hooks.onCheckpoint?.(checkpoint);
       },
       onLogFailed: (error) => options.onLogFailed(error),
-      onFailed: (error, step) =>
+      onFailed: (error, step) => {
+        options.onSettled(step, false);
         hooks.onNote?.(
           `step ${step} could not be saved; training continues until the next checkpoint is due: ${error.message}`,
-        ),
+        );
+      },
     });
   }
 

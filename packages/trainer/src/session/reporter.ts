@@ -35,8 +35,11 @@ export interface ReporterOptions {
   /** Steps done before the session started, and the sums for the next log line at that step. */
   readonly firstStep: number;
   readonly windowState: WindowState | undefined;
-  /** Called after everything that can fail, before the first file is written. */
-  readonly begin: () => void;
+  /**
+   * Called after everything that can fail, before the first file is written, with the setting of the evaluations, if there
+   * are any. Returns the step after which all have that setting.
+   */
+  readonly begin: (evaluationSha256: string | undefined) => number;
   readonly hooks: TrainHooks;
 }
 
@@ -48,6 +51,8 @@ interface ReporterParts extends Omit<ReporterOptions, 'begin'> {
   readonly evaluator: TrainingEvaluator | undefined;
   readonly validator: RunValidator | undefined;
   readonly recorder: DifficultyRecorder | undefined;
+  /** The step after which all evaluations have the same setting. */
+  readonly evaluatedSince: number;
 }
 
 /** Compiles the programs for samples, evaluations and probes, then opens the log of a session. */
@@ -71,11 +76,11 @@ export async function openReporter({ begin, ...options }: ReporterOptions): Prom
     config.validation.every > 0
       ? await openRunValidator(run, setup, engine, { firstStep, unwritten, ...hooks })
       : undefined;
-  begin();
+  const evaluatedSince = begin(evaluator?.settingSha256);
   const runLog = isRoot ? createRunLog(run, config, firstStep, unwritten) : silentRunLog;
   validator?.begin();
   await recorder?.begin(firstStep, state);
-  return new Reporter({ ...options, unwritten, runLog, sampler, evaluator, validator, recorder });
+  return new Reporter({ ...options, unwritten, runLog, sampler, evaluator, validator, recorder, evaluatedSince });
 }
 
 /** What was measured after a step, if it was due. */
@@ -86,17 +91,22 @@ export interface Measured {
 
 /** On ranks other than 0 it takes part in sampling, validating and probing, and writes and reports nothing. */
 export class Reporter {
-  /** The best evaluation so far, if the run evaluates. */
+  /** The best evaluation so far, if the run evaluates: of a saved checkpoint, or of one that may be saved now. */
   best: Best | undefined;
+  /** The best one whose checkpoint is saved. */
+  private savedBest: Best | undefined;
   /** Path of the newest sample grid. */
   samples: string | undefined;
   private readonly steps: StepLog;
   private readonly stragglers = new StragglerMeter();
 
   constructor(private readonly parts: ReporterParts) {
-    const { run, setup, runLog, evaluator, firstStep, windowState, hooks } = parts;
+    const { run, setup, runLog, evaluator, evaluatedSince, firstStep, windowState, hooks } = parts;
     this.steps = new StepLog(setup, windowState, runLog.before.at(-1)?.seconds ?? 0);
-    this.best = evaluator && restoreBest(run.checkpoints, runLog.before, evaluator.label, firstStep, hooks.onNote);
+    this.best =
+      evaluator &&
+      restoreBest(run.checkpoints, runLog.before, evaluator.label, firstStep, hooks.onNote, evaluatedSince);
+    this.savedBest = this.best;
   }
 
   /** Paths of the log files that are appended to. */
@@ -160,6 +170,13 @@ export class Reporter {
       this.best = { step, metric: evaluator.label, value };
     }
     return evaluated;
+  }
+
+  /** The checkpoint of a step was saved, or was not; an evaluation without one is not the best. */
+  settleBest(step: number, isSaved: boolean): void {
+    if (this.best?.step !== step) return;
+    if (isSaved) this.savedBest = this.best;
+    else this.best = this.savedBest;
   }
 
   /** Measures the validation loss if due. */

@@ -10,7 +10,7 @@ import { findCheckpoint } from '../checkpoint/resume.js';
 import { initialState } from '../checkpoint/state.js';
 import { unpackState } from '../checkpoint/pack-state.js';
 import { messageOf } from '../errors.js';
-import { readHistory, saveConfig, withExtension } from '../config/saved-config.js';
+import { readHistory, saveConfig, withEvaluations, withExtension } from '../config/saved-config.js';
 import { environment } from '../machine/environment.js';
 import { beginNewRun, continuedRun, type NewRun } from '../run/new-run.js';
 import { createRunFolder, hasRun, type RunFolder } from '../run/run-folder.js';
@@ -77,7 +77,11 @@ export async function openTrainingSession(
   const { state } = compiledStep;
   const guard = new NonFiniteGuard(setup.config.maxSkippedSteps, log?.['skipped']);
   let newRun: NewRun | undefined;
-  const begin = () => void (newRun = opened?.begin());
+  const begin = (evaluationSha256: string | undefined): number => {
+    const begun = opened?.begin(evaluationSha256);
+    newRun = begun?.newRun;
+    return begun?.evaluatedSince ?? 0;
+  };
   const reporter = await onEveryRank(group, () =>
     openReporter({ run, setup, engine, state, firstStep, windowState: log, begin, hooks }),
   );
@@ -93,6 +97,7 @@ export async function openTrainingSession(
       resumedFrom: opened.resumedFrom && { path: opened.resumedFrom.path, step: firstStep, isGood: !guard.isSkipping },
       logFiles: reporter.files,
       onLogFailed: (error) => reporter.warnOfLog(error),
+      onSettled: (step, isSaved) => reporter.settleBest(step, isSaved),
       hooks,
     });
   reporter.announce();
@@ -122,8 +127,12 @@ interface OpenedFolder {
   readonly resumedFrom: Checkpoint | undefined;
   readonly arrays: Arrays;
   readonly curriculumState: ScheduleState | undefined;
-  /** Writes the first files of the session. */
-  readonly begin: () => NewRun;
+  /** Writes the first files of the session. `evaluationSha256` is the setting of its evaluations, if it has any. */
+  readonly begin: (evaluationSha256: string | undefined) => {
+    readonly newRun: NewRun;
+    /** The step after which all evaluations have that setting. */
+    readonly evaluatedSince: number;
+  };
 }
 
 /** Reads what a session starts from, and checks that it can be saved. Changes nothing before `begin`. */
@@ -152,16 +161,24 @@ function openFolder(
     resumedFrom,
     arrays: restored?.arrays ?? initialState(setup, hooks.onNote),
     curriculumState: restored?.curriculumState,
-    begin() {
+    begin(evaluationSha256) {
       const newRun = resume ? continuedRun(run) : beginNewRun(run);
       onBegin?.(newRun);
       createRunFolder(run);
-      const now = extension === undefined ? history : withExtension(history, extension);
+      const extended = extension === undefined ? history : withExtension(history, extension);
+      const now = evaluationSha256 === undefined ? extended : withEvaluations(extended, firstStep, evaluationSha256);
       saveConfig(run, record(setup, engine, dataSha256, environment(), now));
-      return newRun;
+      const evaluatedSince = now.evaluations?.at(-1)?.from ?? 0;
+      const isOther = evaluatedSince === firstStep && firstStep > 0;
+      if (evaluationSha256 !== undefined && isOther) hooks.onNote?.(noteOfEvaluations(firstStep));
+      return { newRun, evaluatedSince };
     },
   };
 }
+
+const noteOfEvaluations = (step: number): string =>
+  `evaluations after step ${step} have another number of samples, sampler, or extractor than earlier ones: the best ` +
+  'checkpoint is chosen among the later ones';
 
 interface SessionParts {
   readonly run: RunFolder;
@@ -248,6 +265,7 @@ export class TrainingSession {
     const isDue = () => checkpointer?.isDue(this.snapshot()) ?? false;
     const save = setup.group.size === 1 ? isDue() : await this.isSaveDue(isEvaluated, isDue);
     if (save) await this.save();
+    else reporter.settleBest(step, false);
   }
 
   private async isSaveDue(isEvaluated: boolean, isDueOnRankZero: () => boolean): Promise<boolean> {

@@ -10,7 +10,7 @@ export function record(
   engine: Pick<Engine, 'name' | 'info'>,
   dataSha256: string,
   environment: Readonly<Record<string, string | number>>,
-  { extensions, ...history }: TrainingHistory = {},
+  { extensions, evaluations, ...history }: TrainingHistory = {},
 ): Config {
   return {
     ...config,
@@ -27,6 +27,7 @@ export function record(
       parameters: layout.size,
       ...history,
       ...(extensions !== undefined && { extensions: [...extensions] }),
+      ...(evaluations !== undefined && { evaluations: [...evaluations] }),
     },
   };
 }
