@@ -40,6 +40,37 @@ describe('infoNoise', () => {
     },
   );
 
+  it.each([1, 3, 6])('follows it in a flow time that is shifted by %i', (shift) => {
+    const continuous = { coordinate: 'flowTime', min: 0.05, max: 0.95 } as const;
+    const snrAt = (fraction: number) => {
+      const before = 0.05 + 0.9 * fraction;
+      const time = (shift * before) / (1 + (shift - 1) * before);
+      return ((1 - time) / time) ** 2;
+    };
+    const centers = Array.from(each, (t) => snrAt((t + 0.5) / T));
+    const context = { numTimesteps: T, totalSteps: 10, continuous, prediction: 'flow' } as const;
+    const levels = { alphasCumprod: centers.map((value) => value / (1 + value)) };
+    const schedule = infoNoise({ ...context, ...levels }, { bins: T, uniformShare: 1e-12 });
+    const losses = centers.map((value) => ((1 + Math.sqrt(value)) ** 2 * s2) / (1 + s2 * value));
+    const state = schedule.update!(schedule.initialState!(), each, losses);
+    const edge = (t: number) => information(snrAt(t / T));
+    const exact = Array.from(each, (t) => (edge(t) - edge(t + 1)) / (edge(0) - edge(T)));
+    expect(schedule.density(0, state).slice(1, -1)).toBeAllClose(exact.slice(1, -1), { rtol: 1e-2 });
+  });
+
+  it('needs no signal-to-noise ratios that follow from the coordinate', () => {
+    const context = {
+      numTimesteps: 10,
+      totalSteps: 10,
+      continuous: { coordinate: 'lnSigma', min: -4, max: 3 },
+    } as const;
+    const density = (more: object) => {
+      const schedule = infoNoise({ ...context, ...more }, { bins: 10 });
+      return schedule.density(0, schedule.update!(schedule.initialState!(), each.slice(0, 10), Array(10).fill(1)));
+    };
+    expect(density({})).toBeAllClose(density({ alphasCumprod: wideAlphasCumprod(10, -4, 3) }), { rtol: 1e-9 });
+  });
+
   it('leaves a timestep without signal to the uniform share', () => {
     const context = { numTimesteps: 4, totalSteps: 10, alphasCumprod: [0.9, 0.5, 0.1, 0], prediction: 'v' } as const;
     const schedule = infoNoise(context, { bins: 4, uniformShare: 0.2 });

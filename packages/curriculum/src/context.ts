@@ -20,7 +20,8 @@ export interface ScheduleContext {
   readonly alphasCumprod?: ArrayLike<number>;
   /**
    * Continuous noise levels instead of timesteps of a discrete schedule: a range of noise levels, divided into
-   * `numTimesteps` cells of equal width, which take the place of timesteps. `alphasCumprod` is not needed.
+   * `numTimesteps` cells of equal width, which take the place of timesteps. `alphasCumprod` is not needed, and used only by
+   * `infoNoise`.
    */
   readonly continuous?: ContinuousLevels | undefined;
   /** What the losses given to `update` are squared errors of. Default epsilon. */

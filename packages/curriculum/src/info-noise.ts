@@ -13,17 +13,20 @@ import { cellWidths } from './transfer.js';
  *
  * and the losses of training, converted from errors of `context.prediction` to errors of x0, estimate mmse_t. The running
  * means of SNR mmse over intervals of t, and the uniform share, are our reading; the paper smooths over ln sigma. Loss
- * weights stay as they are. Needs `alphasCumprod`.
+ * weights stay as they are. Needs `alphasCumprod`; with `continuous`, those of the cells' centers unless they follow from the
+ * coordinate, as they do not for a flow time that is shifted.
  * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function infoNoise(context: ScheduleContext, options?: Partial<AdaptiveOptions>): TimestepSchedule {
   const name = 'infoNoise';
   requireContext(name, context);
   const { prediction = 'epsilon', sigmaData = 0.5 } = context;
-  const width = cellWidths(name, context, 'logSnr');
+  // The losses are those of the noise levels themselves.
+  const levels = context.alphasCumprod === undefined ? context : { ...context, continuous: undefined };
+  const width = cellWidths(name, levels, 'logSnr');
   const toRate = convertWeight(prediction, sigmaData, (snr) => snr);
   // A timestep without signal (zero terminal SNR) has width 0 and carries no information.
-  const rates = Float64Array.from(requireAlphasCumprod(name, context), (abar) => {
+  const rates = Float64Array.from(requireAlphasCumprod(name, levels), (abar) => {
     return abar > 0 && abar < 1 ? toRate(abar / (1 - abar)) : 0;
   });
   return adaptiveSchedule(context, {
