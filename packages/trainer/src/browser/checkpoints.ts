@@ -14,7 +14,7 @@ import {
   type Manifest,
   type ManifestFields,
 } from '../checkpoint/manifest-format.js';
-import { expiredSteps, type RetentionPolicy } from '../checkpoint/policy.js';
+import { expiredSteps, type RetentionCandidate, type RetentionPolicy } from '../checkpoint/policy.js';
 import { lossTrendKey, smoothedLoss } from '../step/loss-trend.js';
 import { codeOf, UserError } from '../errors.js';
 import { storeError, type RunStore } from './run-store.js';
@@ -179,19 +179,17 @@ export async function latestCheckpoint(
 }
 
 /** Steps of the checkpoints whose manifests are valid and whose files have the right sizes, in ascending order. */
-export async function validSteps(
-  store: ReadableStore,
-): Promise<readonly { readonly step: number; readonly loss: number | undefined }[]> {
+export async function validSteps(store: ReadableStore): Promise<readonly RetentionCandidate[]> {
   const listed = await store.list();
   const sizes = new Map(listed.map(({ path, bytes }) => [path, bytes]));
-  const valid: { step: number; loss: number | undefined }[] = [];
+  const valid: RetentionCandidate[] = [];
   for (const step of checkpointSteps(listed.map(({ path }) => path))) {
     try {
       const { files, log } = await loadManifest(store, step);
       const isComplete = Object.entries(files).every(
         ([name, { bytes }]) => sizes.get(`${checkpointPath(step)}/${name}`) === bytes,
       );
-      if (isComplete) valid.push({ step, loss: smoothedLoss(log[lossTrendKey]) });
+      if (isComplete) valid.push({ step, ...smoothedLoss(log[lossTrendKey]) });
     } catch (error) {
       if (!isDamage(error) && codeOf(error) !== 'CHECKPOINT_NEWER') throw error;
     }

@@ -176,7 +176,7 @@ function inspectCheckpoints(folder: string): {
     if (!complete) continue;
     try {
       checkFolder(path);
-      present.push({ step, path, loss: smoothedLoss(inspectCheckpoint(path).log[lossTrendKey]) });
+      present.push({ step, path, ...smoothedLoss(inspectCheckpoint(path).log[lossTrendKey]) });
     } catch (error) {
       // Checkpoints of a newer version, or without read permission, must not be removed.
       if (!(error instanceof UserError)) throw error;

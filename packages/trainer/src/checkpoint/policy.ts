@@ -67,6 +67,8 @@ export interface RetentionCandidate {
   readonly step: number;
   /** Smoothed training loss at that step; undefined for checkpoints of older versions. */
   readonly loss: number | undefined;
+  /** Stage of the curriculum at that step, if it has stages; losses of several stages cannot be compared. */
+  readonly stage?: number | undefined;
 }
 
 /**
@@ -79,10 +81,14 @@ export function expiredSteps({ keepLast }: RetentionPolicy, checkpoints: readonl
   return new Set(older.map(({ step }) => step).filter((step) => step !== lowest));
 }
 
-/** The checkpoint with the lowest training loss (the newest if there are several); undefined if no loss is known. */
+/**
+ * The checkpoint with the lowest training loss in the stage of the newest (the newest if there are several); undefined if no
+ * loss is known.
+ */
 export function lowestLoss<T extends RetentionCandidate>(checkpoints: readonly T[]): T | undefined {
   let lowest: T | undefined;
-  for (const checkpoint of checkpoints) {
+  const stage = checkpoints.at(-1)?.stage;
+  for (const checkpoint of checkpoints.filter((each) => each.stage === stage)) {
     if (checkpoint.loss !== undefined && checkpoint.loss <= (lowest?.loss ?? Infinity)) lowest = checkpoint;
   }
   return lowest;

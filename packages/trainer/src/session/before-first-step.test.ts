@@ -75,14 +75,14 @@ describe('a configuration that fails', () => {
 
   it('in its first step restores the run that it was to overwrite, and a step later has replaced it', async () => {
     const { config, failingFirstStep } = await withInfiniteWeights();
-    const before = filesOf(config.out!);
+    const before = filesOf(config.out);
     expect(Object.keys(before).length).toBeGreaterThan(5);
-    const run = train(failingFirstStep(config.out!), { overwrite: true });
+    const run = train(failingFirstStep(config.out), { overwrite: true });
     await expect(run).rejects.toThrowWith({ code: 'LOSS_NOT_FINITE' });
-    expect(filesOf(config.out!)).toEqual(before);
+    expect(filesOf(config.out)).toEqual(before);
     await train({ ...config, seed: 1 }, { overwrite: true });
-    expect(Object.keys(filesOf(config.out!)).filter((path) => path.includes('overwritten'))).toEqual([]);
-    expect(filesOf(config.out!)[join(config.out!, 'config.json')]).not.toBe(before[join(config.out!, 'config.json')]);
+    expect(Object.keys(filesOf(config.out)).filter((path) => path.includes('overwritten'))).toEqual([]);
+    expect(filesOf(config.out)[join(config.out, 'config.json')]).not.toBe(before[join(config.out, 'config.json')]);
   });
 
   it('leaves files with the names of a run that are of another program, and a new run does not begin there', async () => {
@@ -123,7 +123,7 @@ describe('a configuration that fails', () => {
 
   it('in its first step leaves no folder; after a step, what was trained', async () => {
     const { config, failingFirstStep } = await withInfiniteWeights();
-    expect(readdirSync(join(config.out!, 'checkpoints'))).toEqual(['step-000001']);
+    expect(readdirSync(join(config.out, 'checkpoints'))).toEqual(['step-000001']);
     const out = join(folder, 'first');
     await expect(train(failingFirstStep(out))).rejects.toThrowWith({ code: 'LOSS_NOT_FINITE' });
     expect(existsSync(out)).toBe(false);

@@ -48,12 +48,13 @@ export class StepLog {
    * Adds a step; its loss only if its update was not skipped. Returns a note for the user if the loss has risen far above
    * its minimum with this step, or is back.
    */
-  addStep({ step, sample, result, seconds, secondsWaited }: StepOutcome): string | undefined {
+  addStep({ step, sample, result, seconds, secondsWaited, curriculumState }: StepOutcome): string | undefined {
     this.throughput.add(seconds, secondsWaited, result.exchange?.seconds);
     this.gradScale = result.gradScale?.next;
     if (!result.isFinite) return undefined;
     this.window.add({ ...result, timesteps: sample.timesteps });
     const change = this.trend.add(result.loss);
+    this.trend.enterStage(curriculumState?.['stage']?.[0]);
     if (change === undefined) return undefined;
     const { divergence } = this.trend;
     if (divergence === undefined) return `step ${step}: the loss is back near its minimum.`;

@@ -6,7 +6,7 @@ describe('the trend of the loss', () => {
     const trend = new LossTrend();
     for (const loss of [4, 2, 3]) trend.add(loss);
     const smoothed = (4 * 0.95 ** 2 + 2 * 0.95 + 3) / (0.95 ** 2 + 0.95 + 1);
-    expect(smoothedLoss(trend.state())).toBeCloseTo(smoothed, 12);
+    expect(smoothedLoss(trend.state()).loss).toBeCloseTo(smoothed, 12);
     expect(trend.state()[2]).toBeCloseTo((4 * 0.95 + 2) / 1.95, 12);
   });
 
@@ -41,7 +41,23 @@ describe('the trend of the loss', () => {
       expect(JSON.stringify(resumed.state())).toBe(states.at(-1));
     }
     expect(new LossTrend().state()).toEqual([]);
-    expect(smoothedLoss([])).toBeUndefined();
-    expect(smoothedLoss(undefined)).toBeUndefined();
+    expect(smoothedLoss([]).loss).toBeUndefined();
+    expect(smoothedLoss(undefined).loss).toBeUndefined();
+  });
+
+  it('begins again with each stage of a curriculum, also after a checkpoint', () => {
+    let trend = new LossTrend();
+    for (const stage of [1, 2, 3]) {
+      for (let i = 0; i < 50; i++) {
+        // Each stage adds levels on which the loss is far higher.
+        expect(trend.add(100 ** stage)).toBeUndefined();
+        trend.enterStage(i === 49 ? stage + 1 : stage);
+      }
+      expect(smoothedLoss(trend.state())).toEqual({ loss: undefined, stage: stage + 1 });
+      trend = new LossTrend(JSON.parse(JSON.stringify(trend.state())) as number[]);
+    }
+    for (let i = 0; i < 50; i++) trend.add(1);
+    expect(smoothedLoss(trend.state()).loss).toBeCloseTo(1, 12);
+    expect(Array.from({ length: 50 }, () => trend.add(302))).toContain('diverged');
   });
 });
