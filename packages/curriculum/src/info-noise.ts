@@ -13,15 +13,15 @@ import { cellWidths } from './transfer.js';
  *
  * and the losses of training, converted from errors of `context.prediction` to errors of x0, estimate mmse_t. The running
  * means of SNR mmse over intervals of t, and the uniform share, are our reading; the paper smooths over ln sigma. Loss
- * weights stay as they are. Needs `alphasCumprod`; with `continuous`, those of the cells' centers unless they follow from the
- * coordinate, as they do not for a flow time that is shifted.
+ * weights stay as they are. Needs `alphasCumprod`; with `continuous`, it has the cells' centers, and may be left out unless the
+ * flow time is shifted.
  * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function infoNoise(context: ScheduleContext, options?: Partial<AdaptiveOptions>): TimestepSchedule {
   const name = 'infoNoise';
   requireContext(name, context);
   const { prediction = 'epsilon', sigmaData = 0.5 } = context;
-  // The losses are those of the noise levels themselves.
+  // The losses belong to the noise levels themselves, whatever the coordinate.
   const levels = context.alphasCumprod === undefined ? context : { ...context, continuous: undefined };
   const width = cellWidths(name, levels, 'logSnr');
   const toRate = convertWeight(prediction, sigmaData, (snr) => snr);

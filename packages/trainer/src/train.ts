@@ -34,18 +34,11 @@ import { openTrainingSetup } from './setup/open-training-setup.js';
 import { resolveConfig, type Layer } from './config/resolve.js';
 import { savedConfig } from './config/saved-config.js';
 import { recoverOverwritten, type NewRun } from './run/new-run.js';
-import {
-  checkOwnFolder,
-  defaultRunFolder,
-  hasRun,
-  noRunError,
-  reserveRunFolder,
-  runFolder,
-  type RunFolder,
-} from './run/run-folder.js';
+import { defaultRunFolder, hasRun, noRunError, reserveRunFolder, runFolder, type RunFolder } from './run/run-folder.js';
 import { reachedBudget } from './session/budgets.js';
 import { rankEngineOptions } from './session/rank-engine.js';
 import { groupOf } from './session/world-group.js';
+import { checkOwnFolder } from './session/own-folder.js';
 import { openTrainingSession, type TrainingSession } from './session/session.js';
 import { roundToFourDigits } from './session/throughput.js';
 

@@ -36,8 +36,3 @@ export function createEventFile(folder: string, firstStep: number, unwritten: Un
     finish: () => file.finish(),
   };
 }
-
-/** Whether this is the name of a file of `createEventFile`, rather than of another program. */
-export function isOwnEventFile(name: string): boolean {
-  return /^events\.out\.tfevents\.\d+\.dm\.\d+\.0$/.test(name);
-}

@@ -1,20 +1,9 @@
 /** The files of a run folder. */
-import {
-  FileError,
-  fileKind,
-  insideFolder,
-  listFolder,
-  makeFolder,
-  readJsonFile,
-  removeIfEmpty,
-  removeLeftovers,
-} from '@dm/files';
+import { FileError, fileKind, insideFolder, listFolder, makeFolder, removeIfEmpty, removeLeftovers } from '@dm/files';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
-import { stepOfName } from '../checkpoint/checkpoint-name.js';
-import { manifestName } from '../checkpoint/manifest-format.js';
 import { messageOf, UserError } from '../errors.js';
-import { isOwnEventFile } from '../logs/event-file.js';
+import { isOwnEventFile } from './event-file-name.js';
 
 export interface RunFolder {
   readonly path: string;
@@ -94,47 +83,9 @@ export function defaultRunFolder(out: string): RunFolder {
   }
 }
 
-/**
- * Checks that a new run removes and changes only files of a run in its folder, not those of other programs.
- *
- * @throws {UserError} `FILE_EXISTS` if it has files with names of a run's, but no run
- */
-export function checkOwnFolder(run: RunFolder): void {
-  if (isOwnRun(run)) return;
-  const used = usedNames(run);
-  if (used.length === 0) return;
-  throw new UserError(
-    `${run.path} has ${used.join(', ')}, but no run of dm, which would replace ${used.length === 1 ? 'it' : 'them'}. ` +
-      'Choose another folder with --out, or move what is there.',
-    { code: 'FILE_EXISTS' },
-  );
-}
-
 /** Names that a new run would use; folders that are empty can be shared. */
-function usedNames({ path }: RunFolder): string[] {
+export function usedNames({ path }: RunFolder): string[] {
   return namesOf(path).filter((name) => !folders.includes(name) || listFolder(join(path, name)).length > 0);
-}
-
-/** Whether the folder contains a run that this program has written, rather than files with the same names. */
-function isOwnRun(run: RunFolder): boolean {
-  return namesOf(run.overwritten).length > 0 || hasOwnConfig(run) || hasOwnCheckpoint(run);
-}
-
-function hasOwnConfig({ config }: RunFolder): boolean {
-  if (fileKind(config) !== 'file') return false;
-  try {
-    const value = readJsonFile(config);
-    return typeof value === 'object' && value !== null && ('recorded' in value || 'diffusion' in value);
-  } catch {
-    return false;
-  }
-}
-
-function hasOwnCheckpoint({ checkpoints }: RunFolder): boolean {
-  if (fileKind(checkpoints) !== 'folder') return false;
-  return listFolder(checkpoints).some(
-    ({ name }) => stepOfName(name) !== undefined && fileKind(join(checkpoints, name, manifestName)) === 'file',
-  );
 }
 
 export function noRunError(out: string): UserError {
