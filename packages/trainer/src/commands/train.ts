@@ -3,19 +3,17 @@ import { dmCommand } from '@dm/files';
 import { findLauncher, openWorld, type World } from '@dm/mpi';
 import { Command, Option } from 'commander';
 import { createDashboard } from '../terminal/dashboard.js';
-import { createEstimate, type AnnounceEstimate, type Estimate } from '../terminal/estimate.js';
+import { createEstimate, type AnnounceEstimate } from '../terminal/estimate.js';
 import { formatDuration } from '../terminal/duration.js';
 import { createProgress, type Progress } from '../terminal/progress.js';
 import { defaultPreset } from '../config/presets.js';
-import { resolveConfig, type Layer } from '../config/resolve.js';
-import { savedConfig } from '../config/saved-config.js';
+import type { Layer } from '../config/resolve.js';
 import { formatMebibytes } from '../files/disk.js';
 import { fileURLToPath } from 'node:url';
 import { dryRun, type DryRun, type TrainingPlan } from '../bench/dry-run.js';
 import { measureApart } from '../bench/measure-apart.js';
 import { formatGibibytes } from '../setup/memory.js';
-import { runFolder } from '../run/run-folder.js';
-import type { RunStarted, TrainHooks } from '../session/hooks.js';
+import type { TrainHooks } from '../session/hooks.js';
 import { groupOf, isSharedError } from '../session/world-group.js';
 import { onEveryRank } from '../setup/group.js';
 import { trainLayers, type TrainResult } from '../train.js';
@@ -164,7 +162,7 @@ function viewOf({ json, ui }: TrainFlags, ranks: number): View {
       hooks: {
         ...hooks,
         onStart: (started) => {
-          startEstimate(estimate, started);
+          estimate.start(started);
           hooks.onStart?.(started);
         },
         onStep: (step) => estimate.step(step),
@@ -184,7 +182,7 @@ function jsonHooks(): TrainHooks {
   const estimate = createEstimate((seconds) => printJson({ event: 'estimate', seconds: Math.round(seconds) }));
   return {
     onStart: (started) => {
-      startEstimate(estimate, started);
+      estimate.start(started);
       printJson({ event: 'start', ...started });
     },
     onStep: (step) => estimate.step(step),
@@ -202,7 +200,7 @@ function lineHooks(progress: Progress): TrainHooks {
   return {
     onStart: (started) => {
       ({ totalSteps } = started);
-      startEstimate(estimate, started);
+      estimate.start(started);
       progress.note(
         `${started.model}, ${started.parameters.toLocaleString('en')} parameters, on ${started.engine}; ` +
           `${started.images.toLocaleString('en')} images of ${started.shape.join('x')} from ${started.data}; ` +
@@ -220,12 +218,6 @@ function lineHooks(progress: Progress): TrainHooks {
     onNote: (text) => progress.note(text),
     onPhase: progress.onPhase,
   };
-}
-
-/** Starts an estimate with the budgets in the configuration of the run, which this session has saved. */
-function startEstimate(estimate: Estimate, started: RunStarted): void {
-  const { budgets } = resolveConfig([savedConfig(runFolder(started.out))]);
-  estimate.start({ ...started, budgets });
 }
 
 const estimateText = (...[seconds, isBudgeted]: Parameters<AnnounceEstimate>): string =>

@@ -1,4 +1,5 @@
 /** Callbacks of training. */
+import type { Config } from '../config/schema.js';
 import type { MetricsRecord } from '../run/metrics-record.js';
 import type { OnPhase } from '../setup/phases.js';
 
@@ -31,4 +32,6 @@ export interface RunStarted {
   /** Steps already done. */
   readonly step: number;
   readonly totalSteps: number;
+  /** What ends this session earlier; null for no limit. */
+  readonly budgets: Config['budgets'];
 }

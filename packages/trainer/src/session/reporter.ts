@@ -140,6 +140,7 @@ export class Reporter {
       ...(setup.group.size > 1 && { ranks: setup.group.size }),
       step: firstStep,
       totalSteps: config.totalSteps,
+      budgets: config.budgets,
     });
     for (const note of dataset.notes ?? []) hooks.onNote?.(note);
   }

@@ -14,6 +14,7 @@ const started = {
   batchSize: 4,
   step: 0,
   totalSteps: 10,
+  budgets: { seconds: null, steps: null, images: null },
 };
 
 /** A terminal of 80 columns that keeps what is written to it. */

@@ -1,5 +1,4 @@
 /** Estimates the time of a session of training from its first steps. */
-import type { Config } from '../config/schema.js';
 import type { RunStarted } from '../session/hooks.js';
 
 export interface Estimate {
@@ -9,7 +8,7 @@ export interface Estimate {
 }
 
 /** When a session ends: after all steps, or when it has reached a budget. */
-export type SessionLimits = Pick<RunStarted, 'step' | 'totalSteps' | 'batchSize'> & Pick<Config, 'budgets'>;
+export type SessionLimits = Pick<RunStarted, 'step' | 'totalSteps' | 'batchSize' | 'budgets'>;
 
 /** Receives the seconds until the session ends, and whether a budget ends it before all steps are done. */
 export type AnnounceEstimate = (seconds: number, isBudgeted: boolean) => void;

@@ -14,6 +14,7 @@ const started = {
   batchSize: 4,
   step: 0,
   totalSteps: 100,
+  budgets: { seconds: null, steps: null, images: null },
 };
 
 /** After steps 1, 2, ... whose loss is 1 / step, at 10 images a second. */
