@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeValidation } from '../eval/validation/file.js';
 import { makeRun, type MadeRun } from '../testing/run.js';
-import { samplePath } from '../run/run-folder.js';
+import { runFolder, samplePath } from '../run/run-folder.js';
 import type { PageData } from './browser.js';
 import { writeReport } from './report.js';
 import { UserError } from '../errors.js';
@@ -179,8 +179,7 @@ describe('the report of a run', () => {
   });
 
   it('is refused for a folder without a run', () => {
-    const run = { path: 'nowhere', config: 'nowhere/config.json', checkpoints: 'nowhere/checkpoints' } as never;
-    expect(() => writeReport([run], join(folder, 'x.html'))).toThrowWith({
+    expect(() => writeReport([runFolder('nowhere')], join(folder, 'x.html'))).toThrowWith({
       type: UserError,
       code: 'RUN_NOT_FOUND',
       contains: 'nowhere',
