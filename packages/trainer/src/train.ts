@@ -53,7 +53,7 @@ export interface TrainOptions {
    * averages. Schedules that are scaled to `totalSteps` are laid out again over the new total.
    */
   readonly extend?: number;
-  /** Delete the run in `out` as soon as the new one begins. */
+  /** Replace the run in `out`, which is deleted once the first step of the new one is done. */
   readonly overwrite?: boolean;
   /** Train even if the estimated memory exceeds this machine's. */
   readonly skipMemoryCheck?: boolean;

@@ -58,7 +58,7 @@ export function trainCommand(): Command {
         .argParser(integer)
         .conflicts(['preset', 'initFrom', 'steps', 'overwrite', 'dryRun']),
     )
-    .option('--overwrite', 'delete the run in --out first')
+    .option('--overwrite', 'replace the run in --out, which is deleted once the first step is done')
     .option('--dry-run', 'print configuration, model, parameters, memory, and the time of a few steps; write nothing')
     .option('--skip-memory-check', "also start a run that exceeds this machine's memory");
   return withCommonOptions(command).action(run);
