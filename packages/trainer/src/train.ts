@@ -129,13 +129,10 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
         const undo = () => {
           if (stepsDone() === 0) newRun?.undo();
         };
-        const leave = () => {
-          undo();
-          removeIfEmpty();
-        };
-        // A signal ends the process at once until the first step: after the lock's own cleanup, which this follows.
-        process.once('exit', leave);
-        defer(() => void process.off('exit', leave));
+        // A signal ends the process at once until the first step: the files come before the lock, the folder after it.
+        process.prependOnceListener('exit', undo);
+        process.once('exit', removeIfEmpty);
+        defer(() => void process.off('exit', undo).off('exit', removeIfEmpty));
         defer(undo);
         recoverOverwritten(run);
         const saved = resume ? [savedConfig(run)] : [];

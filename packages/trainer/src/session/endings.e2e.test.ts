@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { imageGrid } from '@dm/data';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latestCheckpoint } from '../checkpoint/checkpoint-folder.js';
+import { sha256 } from '../files/hash.js';
 import { readMetrics } from '../run/metrics.js';
 import { dm, dmWithFileLimit, jsonOf, start, type Finished } from '../testing/command.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
@@ -286,6 +287,39 @@ describe('a disk that refuses', () => {
     expect(existsSync(join(folder, 'run'))).toBe(false);
   });
 });
+
+it('a process that ends before the first step restores the run that it was to overwrite', async () => {
+  expect(await dm(training(2), folder)).toMatchObject({ code: 0 });
+  const before = filesOf(join(folder, 'run'));
+  const path = join(folder, 'ending.mjs');
+  writeFileSync(
+    path,
+    `import fs from 'node:fs';
+     import { syncBuiltinESMExports } from 'node:module';
+     const { renameSync } = fs;
+     let isOver = false;
+     fs.renameSync = (from, to) => {
+       renameSync(from, to);
+       if (isOver || !String(to).endsWith('config.json') || String(to).includes('overwritten')) return;
+       isOver = true;
+       process.exit(7);
+     };
+     syncBuiltinESMExports();`,
+  );
+  const env = { ...process.env, NODE_OPTIONS: `--import ${pathToFileURL(path).href}` };
+  expect(await dm([...training(2), '--overwrite'], folder, { env })).toMatchObject({ code: 7 });
+  expect(filesOf(join(folder, 'run'))).toEqual(before);
+  expect(await dm([...training(3), '--overwrite'], folder)).toMatchObject({ code: 0 });
+  expect(left()).toEqual({ saved: 3, logged: 3, locks: [] });
+});
+
+/** The hash of every file in a folder, by path. */
+function filesOf(path: string): Record<string, string> {
+  const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(
+    files.map(({ parentPath, name }) => [join(parentPath, name), sha256(readFileSync(join(parentPath, name)))]),
+  );
+}
 
 it.each([
   ['exception', 'throw new Error("nobody caught this")'],
