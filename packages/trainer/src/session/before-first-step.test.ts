@@ -6,6 +6,7 @@ import { formatSafetensors, parseSafetensors } from '@dm/models';
 import { DmError } from '@dm/ops';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PartialConfig } from '../config/schema.js';
+import { filesOf } from '../testing/files-of.js';
 import { quickConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
 
@@ -82,7 +83,7 @@ describe('a configuration that fails', () => {
     expect(filesOf(config.out)).toEqual(before);
     await train({ ...config, seed: 1 }, { overwrite: true });
     expect(Object.keys(filesOf(config.out)).filter((path) => path.includes('overwritten'))).toEqual([]);
-    expect(filesOf(config.out)[join(config.out, 'config.json')]).not.toBe(before[join(config.out, 'config.json')]);
+    expect(filesOf(config.out)['config.json']).not.toBe(before['config.json']);
   });
 
   it('leaves files with the names of a run that are of another program, and a new run does not begin there', async () => {
@@ -156,14 +157,6 @@ async function withInfiniteWeights() {
   writeFileSync(initFrom, formatSafetensors(tensors));
   const failingFirstStep = (out: string) => ({ ...diverging, initFrom, out });
   return { config: { ...quick(1), out: diverging.out! }, failingFirstStep };
-}
-
-/** The content of every file in a folder, by path. */
-function filesOf(path: string): Record<string, string> {
-  const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return Object.fromEntries(
-    files.map(({ parentPath, name }) => [join(parentPath, name), readFileSync(join(parentPath, name), 'base64')]),
-  );
 }
 
 it('a resumed run whose data are gone says how to name their new place', async () => {

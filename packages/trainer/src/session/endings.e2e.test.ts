@@ -7,9 +7,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { imageGrid } from '@dm/data';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latestCheckpoint } from '../checkpoint/checkpoint-folder.js';
-import { sha256 } from '../files/hash.js';
 import { readMetrics } from '../run/metrics.js';
 import { dm, dmWithFileLimit, jsonOf, start, type Finished } from '../testing/command.js';
+import { filesOf } from '../testing/files-of.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 import type { PartialConfig } from '../config/schema.js';
 
@@ -312,14 +312,6 @@ it('a process that ends before the first step restores the run that it was to ov
   expect(await dm([...training(3), '--overwrite'], folder)).toMatchObject({ code: 0 });
   expect(left()).toEqual({ saved: 3, logged: 3, locks: [] });
 });
-
-/** The hash of every file in a folder, by path. */
-function filesOf(path: string): Record<string, string> {
-  const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return Object.fromEntries(
-    files.map(({ parentPath, name }) => [join(parentPath, name), sha256(readFileSync(join(parentPath, name)))]),
-  );
-}
 
 it.each([
   ['exception', 'throw new Error("nobody caught this")'],

@@ -16,8 +16,8 @@ export function checkOwnFolder(run: RunFolder): void {
   const used = usedNames(run);
   if (used.length === 0) return;
   throw new UserError(
-    `${run.path} has ${used.join(', ')}, but no run of dm, which would replace ${used.length === 1 ? 'it' : 'them'}. ` +
-      'Choose another folder with --out, or move what is there.',
+    `${run.path} has ${used.join(', ')}, but no run of dm. A new run would replace ${used.length === 1 ? 'it' : 'them'}: ` +
+      'choose another folder with --out, or move what is there.',
     { code: 'FILE_EXISTS' },
   );
 }
